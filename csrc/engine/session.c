@@ -124,6 +124,25 @@ enum pr_status pr_session_create(struct pr_context *ctx, const struct pr_session
     return status;
 }
 
+struct class_query {
+    const struct pr_demand *demand;
+    uint32_t count;
+    pr_index *shape;
+};
+
+static enum pr_status find_class(struct pr_context *ctx, void *argument)
+{
+    const struct class_query *query = argument;
+    return pr_class_find(ctx, query->demand, query->count, query->shape);
+}
+
+enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_demand *demand, uint32_t demand_count,
+                                pr_index *shape)
+{
+    struct class_query query = {demand, demand_count, shape};
+    return pr_transact(ctx, find_class, &query);
+}
+
 enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd, enum pr_slot_kind kind,
                                  uint32_t small)
 {

@@ -4,20 +4,26 @@
 
 #include "engine/engine.h"
 
+struct pr_session_resource {
+    char name[PR_NAME_BYTES];
+    int64_t amount; /* in 1/10000 */
+};
+
 struct pr_session_config {
     uint64_t heap_bytes;
     uint32_t cpus;         /* for the limit of workers that start at a time */
     uint32_t worker_limit; /* most worker processes at a time, actors included */
     uint32_t resource_count;
-    struct {
-        char name[PR_NAME_BYTES];
-        int64_t amount; /* in 1/10000 */
-    } resources[PR_RESOURCE_MAX];
+    struct pr_session_resource resources[PR_RESOURCE_MAX];
     uint32_t small_tables; /* tests: tables small enough to copy at every crash point */
 };
 
 /* Makes a session and the caller its driver (slot and latch claimed). PR_OK or the context is closed. */
 PR_MUST_CHECK enum pr_status pr_session_create(struct pr_context *ctx, const struct pr_session_config *config);
+
+/* The class of a demand vector (engine/sched.h), in a transaction of its own. */
+PR_MUST_CHECK enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_demand *demand,
+                                              uint32_t demand_count, pr_index *shape);
 
 /* Joins as `kind` (a supervisor, or another driver). */
 PR_MUST_CHECK enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd,

@@ -55,11 +55,13 @@ def set_state(error: BaseException, state: dict[str, Any]) -> None:
 
 def parts(error: BaseException) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments and attributes from which `rebuild` makes an equal exception."""
-    reduced = _builtin_base(type(error)).__reduce__(error)
-    assert isinstance(reduced, tuple)
+    reduced: Any = _builtin_base(type(error)).__reduce__(error)
+    args = tuple(reduced[1])
+    if isinstance(error, BaseExceptionGroup):  # Its args are those of the user's __new__.
+        args = (error.message, list(error.exceptions))
     state = dict(reduced[2]) if len(reduced) > 2 and reduced[2] else {}
     state.update(_slot_values(error))
-    return tuple(reduced[1]), state
+    return args, state
 
 
 class Portable:
@@ -83,7 +85,7 @@ class Portable:
             return _same, (self.error,)
         args, state = parts(self.error)
         if isinstance(self.error, BaseExceptionGroup):
-            args = (args[0], [Portable(member) for member in self.error.exceptions])
+            args = (args[0], [Portable(member) for member in args[1]])
         return rebuild, (type(self.error), args, state)
 
 

@@ -185,7 +185,7 @@ class ActorDiedError(RayActorError):
     ) -> None:
         if cause is not None:
             text = f"The actor died because of an error raised in its creation task, {cause}"
-            actor_id = actor_id or getattr(cause, "_actor_id", None)
+            actor_id = actor_id or (cause._actor_id if isinstance(cause, RayTaskError) else None)
         else:
             facts = {"actor_id": actor_id, **(details or {})}
             known = [f"    {name}: {fact}" for name, fact in facts.items() if fact is not None]

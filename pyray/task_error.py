@@ -147,6 +147,10 @@ class RayTaskError(RayError):
         """The user's exception."""
         return self._ray_cause
 
+    @property
+    def _actor_id(self) -> str | None:
+        return self._ray_origin.actor_id
+
     def make_dual_exception_instance(self) -> "RayTaskError":
         """Return this error as an instance of the cause's class as well.
 

@@ -1,6 +1,7 @@
 """The check of a call against a function's signature, compared with really calling it."""
 
 import functools
+import sys
 
 import pytest
 
@@ -61,6 +62,8 @@ def test_range_when_built_bounds_calls_without_keywords(function, low, high):
 @pytest.mark.parametrize(("args", "kwargs"), CALLS)
 @pytest.mark.parametrize("function", [row[0] for row in RANGES if row[0] is not dict], ids=names)
 def test_check_when_compared_with_the_call_agrees(function, args, kwargs):
+    if sys.version_info[:3] == (3, 13, 0) and function is everything and "a" in kwargs:
+        pytest.skip("Signature.bind of 3.13.0 takes a positional-only argument by keyword")
     signature = CallSignature(function)
     try:
         function(*args, **kwargs)

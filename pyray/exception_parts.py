@@ -19,7 +19,7 @@ the remote traceback holds them as text.
 
 import copyreg
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 _REDUCTION_HOOKS = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__")
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made at run time, not by a C compiler.
@@ -95,10 +95,10 @@ def _same(error: BaseException) -> BaseException:
 
 def _builtin_base(cls: type[BaseException]) -> type[BaseException]:
     """Return the built-in class that decides the memory layout of an exception class."""
-    while _is_written_in_python(cls):
-        assert cls.__base__ is not None
-        cls = cls.__base__
-    return cls
+    base: Any = cls
+    while _is_written_in_python(base):
+        base = base.__base__
+    return cast("type[BaseException]", base)
 
 
 def _is_written_in_python(cls: type) -> bool:

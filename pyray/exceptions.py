@@ -8,6 +8,8 @@ pyray never raises them. `RayError` and the error of a task,
 Each class has a text of its own for the case that it is raised without a message.
 """
 
+# ruff: noqa: N818  (the names are Ray's)
+
 from typing import ClassVar
 
 from pyray.cluster_errors import (
@@ -134,8 +136,8 @@ class RayActorError(RayError):
         self,
         actor_id: str | None = None,
         error_msg: str = BASE_ERROR_MSG,
-        actor_init_failed: bool = False,
-        preempted: bool = False,
+        actor_init_failed: bool = False,  # noqa: FBT001, FBT002  (Ray's signature)
+        preempted: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         super().__init__(error_msg)
         self.actor_id = actor_id
@@ -185,7 +187,7 @@ class ActorDiedError(RayActorError):
     ) -> None:
         if cause is not None:
             text = f"The actor died because of an error raised in its creation task, {cause}"
-            actor_id = actor_id or (cause._actor_id if isinstance(cause, RayTaskError) else None)
+            actor_id = actor_id or getattr(cause, "_actor_id", None)
         else:
             facts = {"actor_id": actor_id, **(details or {})}
             known = [f"    {name}: {fact}" for name, fact in facts.items() if fact is not None]

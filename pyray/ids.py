@@ -94,9 +94,8 @@ class BaseID:
         raise AttributeError(f"{type(self).__name__} cannot be changed (attribute {name!r})")
 
     def __eq__(self, other: object) -> bool:
-        if type(self) is not type(other):
+        if not isinstance(other, BaseID) or type(self) is not type(other):
             return NotImplemented
-        assert isinstance(other, BaseID)
         return self._id == other._id
 
     def __hash__(self) -> int:

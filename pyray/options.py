@@ -238,7 +238,7 @@ _COMMON: Final[dict[str, Option]] = {
             "NodeLabelSchedulingStrategy",
         ),
     ),
-    "enable_task_events": Option((bool,), True),
+    "enable_task_events": Option((bool,), default=True),
     "_labels": Option(_DICT),
     "_metadata": Option(_DICT),
 }
@@ -250,7 +250,7 @@ TASK_OPTIONS: Final[dict[str, Option]] = {
     "max_calls": Option(_INT, 0, _count, in_options=False),
     "max_retries": Option(_INT, 3, _count_or_infinity),
     "num_returns": Option((int, str, NoneType), None, _num_returns),
-    "retry_exceptions": Option((bool, list, tuple), False, _exception_classes),
+    "retry_exceptions": Option((bool, list, tuple), default=False, check=_exception_classes),
     "_generator_backpressure_num_objects": Option(_INT, None, _backpressure),
     "_num_objects_per_yield": Option(_INT, 1),
 }
@@ -267,14 +267,17 @@ ACTOR_OPTIONS: Final[dict[str, Option]] = {
     "max_task_retries": Option(_INT, 0, _count_or_infinity),
     "max_pending_calls": Option(_INT, -1, _count_or_infinity),
     "namespace": Option(_STR, None, _namespace),
-    "get_if_exists": Option((bool,), False),
+    "get_if_exists": Option((bool,), default=False),
     "allow_out_of_order_execution": Option(_BOOL),
     "_actor_generator_backpressure_num_objects": Option(_INT, None, _backpressure),
 }
 """Every option of an actor. ``num_cpus`` of None means 1 to be placed and 0 while running."""
 
 
-def validate_task_options(options: Mapping[str, Any], in_options: bool) -> dict[str, Any]:
+def validate_task_options(
+    options: Mapping[str, Any],
+    in_options: bool,  # noqa: FBT001  (the only other argument)
+) -> dict[str, Any]:
     """Return a copy of a task's options after checking each.
 
     Args:
@@ -289,10 +292,13 @@ def validate_task_options(options: Mapping[str, Any], in_options: bool) -> dict[
         >>> validate_task_options({"num_cpus": 0.5}, in_options=True)
         {'num_cpus': 0.5}
     """
-    return _validate(options, TASK_OPTIONS, "remote functions", in_options)
+    return _validate(options, TASK_OPTIONS, "remote functions", in_options=in_options)
 
 
-def validate_actor_options(options: Mapping[str, Any], in_options: bool) -> dict[str, Any]:
+def validate_actor_options(
+    options: Mapping[str, Any],
+    in_options: bool,  # noqa: FBT001  (the only other argument)
+) -> dict[str, Any]:
     """Return a copy of an actor's options after checking each.
 
     Args:
@@ -309,14 +315,14 @@ def validate_actor_options(options: Mapping[str, Any], in_options: bool) -> dict
         >>> validate_actor_options({"name": "counter", "get_if_exists": True}, in_options=True)
         {'name': 'counter', 'get_if_exists': True}
     """
-    checked = _validate(options, ACTOR_OPTIONS, "actors", in_options)
+    checked = _validate(options, ACTOR_OPTIONS, "actors", in_options=in_options)
     if checked.get("get_if_exists") and not checked.get("name"):
         raise ValueError("The actor name must be specified to use `get_if_exists`.")
     return checked
 
 
 def _validate(
-    options: Mapping[str, Any], table: dict[str, Option], whose: str, in_options: bool
+    options: Mapping[str, Any], table: dict[str, Option], whose: str, *, in_options: bool
 ) -> dict[str, Any]:
     for name, value in options.items():
         option = table.get(name)

@@ -47,7 +47,7 @@ class CallSignature:
     __slots__ = ("_signature", "max_positional", "min_positional")
 
     def __init__(self, function: Callable[..., Any], *, skip_first: bool = False) -> None:
-        self._signature = _signature_of(function, skip_first)
+        self._signature = _signature_of(function, skip_first=skip_first)
         self.min_positional, self.max_positional = _positional_range(self._signature)
 
     @classmethod
@@ -80,7 +80,7 @@ class CallSignature:
         return f"CallSignature{self._signature or '(...)'}"
 
 
-def _signature_of(function: Callable[..., Any], skip_first: bool) -> inspect.Signature | None:
+def _signature_of(function: Callable[..., Any], *, skip_first: bool) -> inspect.Signature | None:
     try:
         signature = inspect.signature(function)
     except (ValueError, TypeError):  # ValueError: a builtin without text signature.

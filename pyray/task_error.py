@@ -15,7 +15,7 @@ import pickle
 import types
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
 
 from pyray.exception_parts import Portable, parts, rebuild, set_state
 from pyray.tracebacks import format_traceback, with_header
@@ -97,7 +97,7 @@ class RayTaskError(RayError):
     _ray_origin: _Origin
     _ray_cause: BaseException
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  (Ray's signature)
         self,
         function_name: str,
         traceback_str: str,
@@ -112,9 +112,8 @@ class RayTaskError(RayError):
         title = proctitle or f"ray::{function_name}"
         place = (os.getpid() if pid is None else pid, ip or "127.0.0.1")
         innermost = cause.cause if isinstance(cause, RayTaskError) else cause
-        self._set_origin(
-            _Origin(function_name, traceback_str, title, *place, actor_repr, actor_id), innermost
-        )
+        origin = _Origin(function_name, traceback_str, title, *place, actor_repr, actor_id)
+        _set_origin(self, origin, innermost)
 
     @classmethod
     def from_exception(cls, function_name: str, error: BaseException, **place: Any) -> Self:
@@ -161,9 +160,8 @@ class RayTaskError(RayError):
         dual_class = _dual_class(type(self.cause))
         args, state = parts(self.cause)
         state.pop("__notes__", None)  # The remote traceback shows them already.
-        dual = rebuild(dual_class, args, {})
-        assert isinstance(dual, RayTaskError)
-        dual._set_origin(self._ray_origin, self.cause)
+        dual: RayTaskError = rebuild(dual_class, args, {})
+        _set_origin(dual, self._ray_origin, self.cause)
         for name in _Origin._fields:  # The user's names win over ours, `cause` excepted.
             if hasattr(self.cause, name):
                 del dual.__dict__[name]
@@ -207,8 +205,8 @@ class RayTaskError(RayError):
         return f"{type(self).__name__}({self.cause!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        is_dual = type(self) is not RayTaskError
-        return _restore, (tuple(self._ray_origin), Portable(self.cause), is_dual)
+        make = _restore if type(self) is RayTaskError else _restore_dual
+        return make, (tuple(self._ray_origin), Portable(self.cause))
 
     if not TYPE_CHECKING:  # Checkers would take any attribute for known.
 
@@ -218,10 +216,6 @@ class RayTaskError(RayError):
                 message = f"{type(self).__name__!r} object has no attribute {name!r}"
                 raise AttributeError(message, name=name, obj=self)
             return getattr(cause, name)
-
-    def _set_origin(self, origin: _Origin, cause: BaseException) -> None:
-        # Past any __setattr__ or property of the user's class.
-        self.__dict__.update(origin._asdict(), _ray_origin=origin, _ray_cause=cause)
 
 
 RayError.__module__ = RayTaskError.__module__ = "pyray.exceptions"
@@ -254,15 +248,22 @@ def serializable_cause(
     return error
 
 
-def _restore(
-    origin: tuple[Any, ...], cause: Portable | BaseException, is_dual: bool
-) -> RayTaskError:
+def _set_origin(error: RayTaskError, origin: _Origin, cause: BaseException) -> None:
+    # Past any __setattr__ or property of the user's class.
+    error.__dict__.update(origin._asdict(), _ray_origin=origin, _ray_cause=cause)
+
+
+def _restore(origin: tuple[Any, ...], cause: Portable | BaseException) -> RayTaskError:
     if isinstance(cause, Portable):  # copy.copy passes the arguments of a reduction as they are.
         cause = cause.error
     made = _Origin(*origin)
     error = RayTaskError(made.function_name, made.traceback_str, cause)
-    error._set_origin(made, cause)
-    return error.as_instanceof_cause() if is_dual else error
+    _set_origin(error, made, cause)
+    return error
+
+
+def _restore_dual(origin: tuple[Any, ...], cause: Portable | BaseException) -> RayTaskError:
+    return _restore(origin, cause).as_instanceof_cause()
 
 
 def _dual_class(cause_class: type[BaseException]) -> type[RayTaskError]:
@@ -276,11 +277,9 @@ def _dual_class(cause_class: type[BaseException]) -> type[RayTaskError]:
             name, (RayTaskError, cause_class), exec_body=lambda n: n.update(body)
         )
         found = _dual_classes.setdefault(cause_class, made)
-    assert issubclass(found, RayTaskError)
-    return found
+    return cast("type[RayTaskError]", found)
 
 
 def _derive_from_cause(self: RayTaskError, members: Any) -> Any:
     """Let ``except*`` split the group by the rules of the user's class."""
-    assert isinstance(self.cause, BaseExceptionGroup)
-    return self.cause.derive(members)
+    return cast("BaseExceptionGroup[Any]", self.cause).derive(members)

@@ -1,9 +1,8 @@
 """The text of a remote traceback: as Python prints it, without the frames of pyray itself."""
 
-import os
 import traceback
 
-_PACKAGE_DIR = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PACKAGE_DIR = __file__.removesuffix("tracebacks.py")
 # Frames of compiled code carry the path that was given to Cython, relative to the repository.
 _COMPILED_PREFIXES = ("csrc/bindings/", "pyray/")
 _COMPILED_SUFFIXES = (".pyx", ".pxi", ".pxd")

@@ -509,7 +509,7 @@ OWN_FILES = [
     (exceptions.__file__.replace("exceptions.py", "worker_main.py"), True),
     ("csrc/bindings/calls.pxi", True),
     ("pyray/_core.pyx", True),
-    ("/home/me/pyray_program.py", False),
+    ("/srv/pyray_program.py", False),
     ("pandas/_libs/lib.pyx", False),
     ("pyray/user.py", False),
 ]

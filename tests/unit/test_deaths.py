@@ -2,6 +2,7 @@
 
 import os
 import signal
+from typing import Any
 
 import pytest
 
@@ -24,11 +25,11 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("status", "text"), ENDS)
-def test_describe_when_status_given_says_how_it_ended(status, text):
+def test_describe_when_status_given_says_how_it_ended(status: Any, text: Any) -> None:
     assert describe_exit(status).startswith(text)
 
 
-def test_describe_when_process_really_died_agrees():
+def test_describe_when_process_really_died_agrees() -> None:
     pid = os.posix_spawn("/bin/sh", ["sh", "-c", "kill -9 $$"], {})
     _, status = os.waitpid(pid, 0)
     assert describe_exit(status).startswith("killed by SIGKILL")
@@ -44,7 +45,9 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("status", "running_s", "parts"), MESSAGES)
-def test_message_when_worker_crashed_names_task_pid_cause_and_next_step(status, running_s, parts):
+def test_message_when_worker_crashed_names_task_pid_cause_and_next_step(
+    status: Any, running_s: Any, parts: Any
+) -> None:
     text = worker_crashed_message("train", 4711, status, running_s)
     for part in ["worker died", "task: train", "pid 4711", *parts]:
         assert part in text

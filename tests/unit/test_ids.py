@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ EACH = pytest.mark.parametrize(
 
 
 @EACH
-def test_id_when_made_of_bytes_has_rays_size_and_text(cls, size):
+def test_id_when_made_of_bytes_has_rays_size_and_text(cls: Any, size: Any) -> None:
     one = cls(b"\xa5" * size)
     assert cls.size() == size
     assert one.binary() == b"\xa5" * size
@@ -48,7 +49,7 @@ def test_id_when_made_of_bytes_has_rays_size_and_text(cls, size):
 
 
 @EACH
-def test_id_when_read_back_is_equal(cls, size):
+def test_id_when_read_back_is_equal(cls: Any, size: Any) -> None:
     one = cls(bytes(range(size)))
     ways = [
         cls.from_hex(one.hex()),
@@ -65,14 +66,14 @@ def test_id_when_read_back_is_equal(cls, size):
 
 
 @EACH
-def test_nil_when_made_has_all_bits_set(cls, size):
+def test_nil_when_made_has_all_bits_set(cls: Any, size: Any) -> None:
     assert cls.nil().binary() == b"\xff" * size
     assert cls.nil().is_nil()
     assert cls.nil() == cls.nil()
 
 
 @EACH
-def test_id_when_wrong_bytes_is_refused(cls, size):
+def test_id_when_wrong_bytes_is_refused(cls: Any, size: Any) -> None:
     with pytest.raises(ValueError, match=f"ID string needs to have length {size}, got 1"):
         cls(b"a")
     with pytest.raises(TypeError, match="Unsupported type: <class 'str'>, expected bytes"):
@@ -84,12 +85,12 @@ def test_id_when_wrong_bytes_is_refused(cls, size):
 
 
 @EACH
-def test_id_when_assigned_to_cannot_change(cls, size):
+def test_id_when_assigned_to_cannot_change(cls: Any, size: Any) -> None:
     with pytest.raises(AttributeError, match="cannot be changed"):
         cls.nil()._id = b""
 
 
-def test_ids_when_of_other_classes_differ():
+def test_ids_when_of_other_classes_differ() -> None:
     assert UniqueID.nil() != NodeID.nil()
     assert {UniqueID.nil(), NodeID.nil(), UniqueID.nil()} == {UniqueID.nil(), NodeID.nil()}
     with pytest.raises(TypeError):
@@ -100,31 +101,31 @@ def test_ids_when_of_other_classes_differ():
     "cls",
     [UniqueID, NodeID, WorkerID, FunctionID, ActorClassID, ClusterID, ActorID, PlacementGroupID],
 )
-def test_from_random_when_called_twice_differs(cls):
+def test_from_random_when_called_twice_differs(cls: Any) -> None:
     assert type(cls.from_random()) is cls
     assert cls.from_random() != cls.from_random()
 
 
 @pytest.mark.parametrize("cls", [JobID, TaskID])
-def test_from_random_when_ray_has_none_is_absent(cls):
+def test_from_random_when_ray_has_none_is_absent(cls: Any) -> None:
     assert not hasattr(cls, "from_random")
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0, "00000000"), (5, "05000000"), (2**32 - 1, "ffffffff")]
 )
-def test_job_when_made_of_int_gives_it_back(value, text):
+def test_job_when_made_of_int_gives_it_back(value: Any, text: Any) -> None:
     assert JobID.from_int(value).hex() == text
     assert JobID.from_int(value).int() == value
 
 
 @pytest.mark.parametrize("value", [-1, 2**32])
-def test_job_when_int_out_of_range_is_refused(value):
+def test_job_when_int_out_of_range_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="between 0 and"):
         JobID.from_int(value)
 
 
-def test_ids_when_nested_hold_actor_and_job():
+def test_ids_when_nested_hold_actor_and_job() -> None:
     job = JobID.from_int(1)
     actor = ActorID.of(job)
     assert actor.job_id == job
@@ -139,6 +140,6 @@ def test_ids_when_nested_hold_actor_and_job():
     assert task != TaskID.for_normal_task(job)
 
 
-def test_task_when_nil_has_no_job():
+def test_task_when_nil_has_no_job() -> None:
     with pytest.raises(ValueError, match="TaskID is nil"):
         TaskID.nil().job_id()

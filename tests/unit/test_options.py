@@ -1,5 +1,7 @@
 """Options of tasks and actors, compared with what Ray 2.60 does with the same value."""
 
+from typing import Any
+
 import pytest
 
 from pyray.options import (
@@ -22,7 +24,7 @@ BOOL = (bool, type(None))
 NUMBER = (float, int, type(None))
 
 
-def wrong_type(name, types, value):
+def wrong_type(name: Any, types: Any, value: Any) -> Any:
     text = f"The type of keyword '{name}' must be {types}, but received type {type(value)}"
     return (name, value, TypeError, text)
 
@@ -164,7 +166,7 @@ ACTOR_REFUSED = [
 VALIDATORS = {"task": validate_task_options, "actor": validate_actor_options}
 
 
-def flat(kind, table):
+def flat(kind: Any, table: Any) -> Any:
     return [(kind, name, value) for name, values in table for value in values]
 
 
@@ -173,9 +175,11 @@ def flat(kind, table):
     ("kind", "name", "value"),
     flat("task", COMMON_ACCEPTED + TASK_ACCEPTED) + flat("actor", COMMON_ACCEPTED + ACTOR_ACCEPTED),
 )
-def test_validate_when_value_is_good_returns_a_copy(kind, name, value, in_options):
+def test_validate_when_value_is_good_returns_a_copy(
+    kind: Any, name: Any, value: Any, in_options: Any
+) -> None:
     options = {name: value}
-    checked = VALIDATORS[kind](options, in_options)
+    checked = VALIDATORS[kind](options, in_options=in_options)
     assert checked == options
     assert checked is not options
 
@@ -186,9 +190,11 @@ def test_validate_when_value_is_good_returns_a_copy(kind, name, value, in_option
     [("task", *row) for row in COMMON_REFUSED + TASK_REFUSED]
     + [("actor", *row) for row in COMMON_REFUSED + ACTOR_REFUSED],
 )
-def test_validate_when_value_is_bad_raises_as_ray_does(kind, name, value, error, text, in_options):
+def test_validate_when_value_is_bad_raises_as_ray_does(  # noqa: PLR0913, PLR0917
+    kind: Any, name: Any, value: Any, error: Any, text: Any, in_options: Any
+) -> None:
     with pytest.raises(error) as caught:
-        VALIDATORS[kind]({name: value}, in_options)
+        VALIDATORS[kind]({name: value}, in_options=in_options)
     assert type(caught.value) is error
     assert text in str(caught.value)
 
@@ -197,24 +203,30 @@ def test_validate_when_value_is_bad_raises_as_ray_does(kind, name, value, error,
     ("kind", "name", "value"),
     [("task", "max_calls", 0), ("task", "max_calls", 3), ("actor", "concurrency_groups", {"a": 1})],
 )
-def test_validate_when_fixed_at_definition_refuses_it_in_options(kind, name, value):
-    assert VALIDATORS[kind]({name: value}, False) == {name: value}
+def test_validate_when_fixed_at_definition_refuses_it_in_options(
+    kind: Any, name: Any, value: Any
+) -> None:
+    assert VALIDATORS[kind]({name: value}, in_options=False) == {name: value}
     with pytest.raises(ValueError, match=rf"Setting '{name}' is not supported in '\.options\(\)'"):
-        VALIDATORS[kind]({name: value}, True)
+        VALIDATORS[kind]({name: value}, in_options=True)
 
 
-def test_validate_when_several_given_checks_them_in_order():
+def test_validate_when_several_given_checks_them_in_order() -> None:
     with pytest.raises(TypeError, match="num_cpus"):
-        validate_task_options({"num_cpus": "x", "foo": 1}, False)
+        validate_task_options({"num_cpus": "x", "foo": 1}, in_options=False)
 
 
-def test_validate_when_named_accepts_get_if_exists():
+def test_validate_when_named_accepts_get_if_exists() -> None:
     options = {"get_if_exists": True, "name": "x"}
-    assert validate_actor_options(options, True) == options
+    assert validate_actor_options(options, in_options=True) == options
 
 
-def test_validate_when_empty_returns_empty():
-    assert validate_task_options({}, True) == validate_actor_options({}, True) == {}
+def test_validate_when_empty_returns_empty() -> None:
+    assert (
+        validate_task_options({}, in_options=True)
+        == validate_actor_options({}, in_options=True)
+        == {}
+    )
 
 
 # As printed by Ray 2.60 for each option that is not None by default.
@@ -242,6 +254,6 @@ ACTOR_DEFAULTS = {
 @pytest.mark.parametrize(
     ("table", "defaults"), [(TASK_OPTIONS, TASK_DEFAULTS), (ACTOR_OPTIONS, ACTOR_DEFAULTS)]
 )
-def test_defaults_when_compared_equal_rays(table, defaults):
+def test_defaults_when_compared_equal_rays(table: Any, defaults: Any) -> None:
     given = {name: o.default for name, o in table.items() if o.default is not None}
     assert given == defaults

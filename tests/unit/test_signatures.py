@@ -2,21 +2,24 @@
 
 import functools
 import sys
+from typing import Any
 
 import pytest
 
 from pyray.signatures import UNLIMITED, CallSignature
 
 
-def none(): ...
-def one(x): ...
-def defaults(x, y=1): ...
-def rest(x, *args): ...
-def keywords(x, **kwargs): ...
-def keyword_only(x, *, y): ...
-def keyword_default(x, *, y=1): ...
-def positional_only(x, /, y): ...
-def everything(a, /, b, c=1, *args, d, e=2, **kwargs): ...
+def none() -> None: ...
+def one(x: Any) -> None: ...
+def defaults(x: Any, y: Any = 1) -> None: ...
+def rest(x: Any, *args: Any) -> None: ...
+def keywords(x: Any, **kwargs: Any) -> None: ...
+def keyword_only(x: Any, *, y: Any) -> None: ...
+def keyword_default(x: Any, *, y: Any = 1) -> None: ...
+def positional_only(x: Any, /, y: Any) -> None: ...
+def everything(
+    a: Any, /, b: Any, c: Any = 1, *args: Any, d: Any, e: Any = 2, **kwargs: Any
+) -> None: ...
 
 
 RANGES = [
@@ -49,19 +52,19 @@ CALLS = [
 ]
 
 
-def names(function):
+def names(function: Any) -> Any:
     return getattr(function, "__name__", "partial")
 
 
 @pytest.mark.parametrize(("function", "low", "high"), RANGES, ids=names)
-def test_range_when_built_bounds_calls_without_keywords(function, low, high):
+def test_range_when_built_bounds_calls_without_keywords(function: Any, low: Any, high: Any) -> None:
     signature = CallSignature(function)
     assert (signature.min_positional, signature.max_positional) == (low, high)
 
 
 @pytest.mark.parametrize(("args", "kwargs"), CALLS)
 @pytest.mark.parametrize("function", [row[0] for row in RANGES if row[0] is not dict], ids=names)
-def test_check_when_compared_with_the_call_agrees(function, args, kwargs):
+def test_check_when_compared_with_the_call_agrees(function: Any, args: Any, kwargs: Any) -> None:
     if sys.version_info[:3] == (3, 13, 0) and function is everything and "a" in kwargs:
         pytest.skip("Signature.bind of 3.13.0 takes a positional-only argument by keyword")
     signature = CallSignature(function)
@@ -84,20 +87,22 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("function", "args", "kwargs", "text"), MESSAGES)
-def test_check_when_call_does_not_fit_says_why(function, args, kwargs, text):
+def test_check_when_call_does_not_fit_says_why(
+    function: Any, args: Any, kwargs: Any, text: Any
+) -> None:
     with pytest.raises(TypeError, match=text):
         CallSignature(function).check(args, kwargs)
 
 
 class Counter:
-    def __init__(self, start): ...
-    def inc(self, by=1): ...
-    def takes_all(*args): ...
-    def forgot_self(): ...
+    def __init__(self, start: Any) -> None: ...
+    def inc(self, by: Any = 1) -> None: ...
+    def takes_all(*args: Any) -> None: ...
+    def forgot_self() -> None: ...
     @classmethod
-    def from_text(cls, text): ...
+    def from_text(cls, text: Any) -> None: ...
     @staticmethod
-    def parse(text): ...
+    def parse(text: Any) -> None: ...
 
 
 METHODS = [
@@ -110,16 +115,16 @@ METHODS = [
 
 
 @pytest.mark.parametrize(("name", "low", "high"), METHODS)
-def test_method_when_taken_from_class_is_seen_without_self(name, low, high):
+def test_method_when_taken_from_class_is_seen_without_self(name: Any, low: Any, high: Any) -> None:
     signature = CallSignature.of_method(Counter, name)
     assert (signature.min_positional, signature.max_positional) == (low, high)
 
 
-def test_method_when_it_forgot_self_still_builds():
+def test_method_when_it_forgot_self_still_builds() -> None:
     assert CallSignature.of_method(Counter, "forgot_self").max_positional == 0
 
 
-def test_class_when_given_checks_its_constructor():
+def test_class_when_given_checks_its_constructor() -> None:
     class Plain:
         pass
 
@@ -128,8 +133,8 @@ def test_class_when_given_checks_its_constructor():
         CallSignature(Counter).check((), {})
 
 
-def test_check_when_builtin_has_no_signature_accepts_everything():
+def test_check_when_builtin_has_no_signature_accepts_everything() -> None:
     signature = CallSignature(dict)
     signature.check((1, 2, 3), {"a": 1})
     assert repr(signature) == "CallSignature(...)"
-    assert repr(CallSignature(one)) == "CallSignature(x)"
+    assert repr(CallSignature(lambda x, y=1: x + y)) == "CallSignature(x, y=1)"

@@ -47,6 +47,12 @@ test: c-tests-release $(VENV)/.installed-test build/extension.stamp ## C unit te
 lint: $(VENV)/.installed-test ## style, types and warnings of Python, Cython and C
 	@$(MAKE) --keep-going lint-ruff lint-mypy lint-cython lint-c lint-format
 
+.PHONY: format
+format: $(VENV)/.installed-test ## lay out Python and C as `make lint` wants them
+	@$(PY) -m ruff check --quiet --fix || true
+	@$(PY) -m ruff format
+	@$(if $(C_FILES),clang-format -i $(C_FILES))
+
 .PHONY: bench
 bench: $(VENV)/.installed-bench build/extension.stamp ## measure: micro-benchmarks, then the comparison with peers
 	@$(PY) -m pytest benchmarks --benchmark-only -p no:randomly $(PYTEST_ARGS)

@@ -121,13 +121,11 @@ def test_cpu_count_on_fake_trees_is_the_smallest_limit(tree: Tree, case: str) ->
 
 def memory_v2(group: str, **files: str) -> dict[str, str]:
     """Return memory files of a version 2 group; underscores stand for dots."""
-    return {
-        f"sys/fs/cgroup/{group}/{name.replace('_', '.')}": text for name, text in files.items()
-    }
+    return {f"sys/fs/cgroup/{group}/{name.replace('_', '.')}": text for name, text in files.items()}
 
 
+# Each case: its files, the memory in total and what is available, in bytes.
 MEMORY_CASES = {
-    # name: (files, total, available)
     "no control groups": (BASE, 16 * GIB, 8 * GIB),
     "no MemAvailable": (
         {"proc/meminfo": "MemTotal: 4194304 kB\nMemFree: 1048576 kB\n"},
@@ -295,9 +293,7 @@ def test_memory_on_fake_trees_is_the_smallest_limit(tree: Tree, case: str) -> No
         (10**12, 200 * 10**9),
     ],
 )
-def test_default_store_is_a_share_within_bounds(
-    tree: Tree, available: int, expected: int
-) -> None:
+def test_default_store_is_a_share_within_bounds(tree: Tree, available: int, expected: int) -> None:
     meminfo = f"MemTotal: {10**10} kB\nMemAvailable: {available >> 10} kB\n"
     assert machine.default_object_store_bytes(root=tree({"proc/meminfo": meminfo})) == expected
 
@@ -320,8 +316,8 @@ def test_unreadable_files_do_not_limit(tree: Tree) -> None:
 def test_limits_of_this_machine_are_plausible() -> None:
     assert 1 <= machine.cpu_count() <= (os.cpu_count() or 1)
     assert 16 * MIB < machine.memory_available() <= machine.memory_total()
-    assert machine.STORE_BYTES_MIN <= machine.default_object_store_bytes()
-    assert machine.default_object_store_bytes() <= machine.STORE_BYTES_MAX
+    store = machine.default_object_store_bytes()
+    assert machine.STORE_BYTES_MIN <= store <= machine.STORE_BYTES_MAX
     root = Path("/")
     assert machine.cpu_count(root=root) == machine.cpu_count()
     assert machine.memory_total(root=root) == machine.memory_total()
@@ -331,8 +327,8 @@ def test_limits_of_this_machine_are_plausible() -> None:
 def test_cpu_count_under_taskset_is_that_of_the_mask() -> None:
     cpu = min(os.sched_getaffinity(0))
     program = "from pyray import machine; print(machine.cpu_count())"
-    done = subprocess.run(  # noqa: S603  (our own program)
-        ["taskset", "-c", str(cpu), sys.executable, "-c", program],  # noqa: S607  (from PATH)
+    done = subprocess.run(
+        ["taskset", "-c", str(cpu), sys.executable, "-c", program],
         capture_output=True,
         text=True,
         timeout=30,

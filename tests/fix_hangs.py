@@ -1,13 +1,17 @@
 """Hangs and crashes: stacks of every process when a test takes too long, and a crash sentinel.
 
-pyproject.toml sets the limits. At 60 s pytest-timeout's alarm shows the stacks of this process and
-fails the test; this file adds those of its children. At 90 s faulthandler, which needs nothing from
-the interpreter, shows the stacks and ends the run. The sentinel is a note in pytest's cache of the
-test that is running: when a run ends without clearing it, the next one says which test it was.
+When a test's time is up (60 s by pyproject.toml, or its own `timeout` mark) pytest-timeout's alarm
+shows the stacks of this process and fails the test; before that this file takes the stacks of its
+children. A main thread that does not react, because C code holds the GIL, is dealt with 30 s later
+by faulthandler, which needs nothing from the interpreter: it shows the stacks and ends the run.
+
+The sentinel is a note in pytest's cache of the test that is running: when a run ends without
+clearing it, the next one says which test it was.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 from collections.abc import Iterator
@@ -18,8 +22,12 @@ import pytest_timeout
 
 from tests import support
 
+HARD_LIMIT_S = float(os.environ.get("PYRAY_TEST_HARD_LIMIT_S", "30"))
+"""How long after the alarm a process that does not react is ended."""
+
 _SENTINEL = "pyray/running"
 _CHILDREN = pytest.StashKey[str]()
+_STDERR = pytest.StashKey[int]()
 _CRASHED = pytest.StashKey[str]()
 
 
@@ -37,7 +45,27 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: pytest_timeout.Setting
             strike(signum, frame)
 
     signal.signal(signal.SIGALRM, look_and_strike)
+    faulthandler.dump_traceback_later(
+        settings.timeout + HARD_LIMIT_S, exit=True, file=item.config.stash[_STDERR]
+    )
     return True
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_timeout_cancel_timer() -> None:
+    """Disarm the second limit; pytest-timeout disarms its alarm itself."""
+    faulthandler.cancel_dump_traceback_later()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the real standard error, which pytest hides from tests."""
+    config.stash[_STDERR] = os.dup(2)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Give it back."""
+    faulthandler.cancel_dump_traceback_later()
+    os.close(config.stash[_STDERR])
 
 
 @pytest.hookimpl(wrapper=True)

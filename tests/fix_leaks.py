@@ -35,6 +35,8 @@ NATIVE_POOLS = ("numpy", "pandas", "pyarrow", "scipy", "torch")
 MARK = f"PYRAY_TEST_RUN={uuid.uuid4().hex}"
 """In the environment of every process that this run starts: orphans are found by it."""
 
+_SELF = support.process(os.getpid())
+_STARTED_TICKS = _SELF.start_ticks if _SELF is not None else 0
 _FAILED = pytest.StashKey[bool]()
 
 
@@ -77,7 +79,12 @@ class Snapshot:
         """Look around now."""
         everyone = support.processes()
         mine = set(support.descendants(os.getpid(), everyone))
-        mine |= {pid for pid in everyone if support.environment_has(pid, MARK)} - {os.getpid()}
+        mine |= {
+            one.pid
+            for one in everyone.values()
+            if one.start_ticks >= _STARTED_TICKS and support.environment_has(one.pid, MARK)
+        }
+        mine.discard(os.getpid())
         return Snapshot(
             processes={(pid, everyone[pid].start_ticks): everyone[pid] for pid in mine},
             parents={pid: one.parent for pid, one in everyone.items()},

@@ -183,7 +183,17 @@ class Process:
     parent: int
     state: str
     start_ticks: int
-    command: str
+    name: str
+
+    @property
+    def command(self) -> str:
+        """The command line, or the name in brackets when there is none."""
+        try:
+            words = Path(f"/proc/{self.pid}/cmdline").read_bytes()
+        except OSError:
+            words = b""
+        text = words.decode(errors="replace").replace("\0", " ").strip()
+        return text[:200] or f"[{self.name}]"
 
     def __str__(self) -> str:
         state = {"Z": ", zombie", "T": ", stopped", "D": ", in the kernel"}.get(self.state, "")
@@ -193,19 +203,18 @@ class Process:
 def process(pid: int) -> Process | None:
     """Return the process `pid`, None when it is gone."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        with open(f"/proc/{pid}/stat", errors="replace") as file:
+            stat = file.read()
     except OSError:
         return None
     name, _, rest = stat.partition("(")[2].rpartition(")")
     fields = rest.split()
-    words = command.decode(errors="replace").replace("\0", " ").strip()
-    return Process(pid, int(fields[1]), fields[0], int(fields[19]), words[:200] or f"[{name}]")
+    return Process(pid, int(fields[1]), fields[0], int(fields[19]), name)
 
 
 def processes() -> dict[int, Process]:
     """Return every process of the machine by its id."""
-    found = (process(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdecimal())
+    found = (process(int(name)) for name in os.listdir("/proc") if name.isdecimal())
     return {one.pid: one for one in found if one is not None}
 
 
@@ -227,7 +236,8 @@ def descendants(pid: int, everyone: Mapping[int, Process] | None = None) -> list
 def environment_has(pid: int, assignment: str) -> bool:
     """Return whether the process was started with ``NAME=value`` in its environment."""
     try:
-        environ = Path(f"/proc/{pid}/environ").read_bytes()
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            environ = file.read()
     except OSError:
         return False
     return assignment.encode() in environ.split(b"\0")
@@ -240,6 +250,8 @@ def pyray_maps(pid: int | str = "self") -> dict[tuple[str, str], int]:
     except OSError:
         return {}
     counts: dict[tuple[str, str], int] = {}
+    if "memfd:pyray-" not in maps:
+        return counts
     for match in _MEMFD.finditer(maps):
         key = (match["name"], f"{match['device']}:{match['inode']}")
         counts[key] = counts.get(key, 0) + 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs C test programs one after another: run.sh VARIANT PROGRAM...
-# A program passes with exit code 0, fails with 1 (or by a signal, a sanitizer's report or the time limit)
-# and is skipped with 77. One line for each; what a program printed is shown when it does not pass.
+# A program passes with exit code 0, fails with 1 (or by a signal, a sanitizer's report or the time
+# limit) and is skipped with 77. One line for each; what it printed is shown when it does not pass.
 # PYRAY_C_TEST_TIMEOUT sets the time limit of one program in seconds.
 set -u
 variant=$1
@@ -11,12 +11,13 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 ulimit -c 0
 
-export ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:${ASAN_OPTIONS-}"
+asan="detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1"
+export ASAN_OPTIONS="$asan:${ASAN_OPTIONS-}"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:${UBSAN_OPTIONS-}"
 export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS-}"
 prefix=()
 if [ "$variant" = tsan ] && setarch -R true 2> /dev/null; then
-    prefix=(setarch -R) # gcc's ThreadSanitizer cannot place its shadow under strong address randomisation
+    prefix=(setarch -R) # ThreadSanitizer cannot place its shadow under strong randomisation
 fi
 
 passed=0 failed=0 skipped=0

@@ -187,6 +187,23 @@ def test_hangs():
     assert "hrtimer" in output or "dream (<string>:2)" in output, output
 
 
+def test_a_test_that_hangs_with_the_gil_ends_the_run_with_its_stack(
+    tmp_path: os.PathLike[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYRAY_TEST_HARD_LIMIT_S", "0.5")
+    tests = """
+import ctypes
+def test_hangs():
+    libc, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(64)
+    libc.pthread_mutex_lock(mutex)
+    libc.pthread_mutex_lock(mutex)
+"""
+    code, output = run_pytest(tmp_path, tests, "--timeout=1", "--timeout-method=signal")
+    assert code == 1, output
+    assert "Timeout (0:00:01.500000)!" in output
+    assert "line 6 in test_hangs" in output
+
+
 def test_a_crash_is_remembered_by_the_next_run(tmp_path: os.PathLike[str]) -> None:
     code, output = run_pytest(tmp_path, "def test_dies():\n    __import__('os').abort()\n")
     assert code == 100, output

@@ -102,7 +102,7 @@ export LIST_REQUIREMENTS
 $(VENV)/.installed-%: pyproject.toml $(VENV)/bin/python
 	@echo "Installing what '$*' needs into $(VENV)"
 	@$(PY) -c "$$LIST_REQUIREMENTS" $* > $@.txt
-	@$(PY) -m pip install --quiet --disable-pip-version-check --prefer-binary -r $@.txt
+	@$(PY) -m pip install --quiet --quiet --disable-pip-version-check --prefer-binary --upgrade -r $@.txt
 	@pwd > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/pyray-checkout.pth"
 	@touch $@
 
@@ -126,7 +126,9 @@ CC ?= gcc
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-WARNINGS := -Wall -Wextra -Wshadow -Wno-unused-parameter $(if $(WERROR)$(filter true 1,$(CI)),-Werror)
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-unused-parameter -Wmissing-prototypes \
+	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types -Werror=int-conversion \
+	$(if $(WERROR)$(filter true 1,$(CI)),-Werror)
 FLAGS := -std=gnu11 -g -fno-strict-aliasing -pthread $(WARNINGS) -Icsrc
 FLAGS_release := -O2
 FLAGS_debug := -O1 -DPR_DEBUG=1
@@ -137,7 +139,7 @@ VARIANTS := release debug asan tsan
 define VARIANT_RULES
 build/$(1)/%.o: csrc/%.c Makefile
 	@mkdir -p $$(@D)
-	@$$(CC) $$(FLAGS) $$(FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+	@$$(CC) $$(FLAGS) $$(FLAGS_$(1)) $$(if $$(findstring /tests/,$$<),-Wno-conversion) -MMD -MP -c $$< -o $$@
 build/$(1)/libpyraycore.a: $$(LIBRARY:csrc/%.c=build/$(1)/%.o) $$(C_TEST_SUPPORT:csrc/%.c=build/$(1)/%.o)
 	@rm -f $$@ && ar rcs $$@ $$^
 build/$(1)/test_%: build/$(1)/tests/test_%.o build/$(1)/libpyraycore.a
@@ -163,13 +165,13 @@ lint-ruff:
 lint-mypy:
 	@$(PY) -m mypy
 lint-cython:
-	@$(if $(CYTHON_FILES),$(VENV)/bin/cython-lint $(CYTHON_FILES) && echo "cython-lint: fine",true)
+	@$(if $(CYTHON_FILES),PATH="$(abspath $(VENV))/bin:$$PATH" cython-lint $(CYTHON_FILES) && echo "cython-lint: fine",true)
 lint-c:
 	@$(MAKE) -j$(JOBS) WERROR=1 $(patsubst csrc/%.c,build/lint/%.o,$(filter %.c,$(C_FILES)))
 	@echo "gcc: no warnings"
 build/lint/%.o: csrc/%.c $(HEADERS) Makefile
 	@mkdir -p $(@D)
-	@$(CC) $(FLAGS) -O2 -DPR_DEBUG=1 -c $< -o $@
+	@$(CC) $(FLAGS) -O2 -DPR_DEBUG=1 $(if $(findstring /tests/,$<),-Wno-conversion) -c $< -o $@
 lint-format:
 	@if ! command -v clang-format > /dev/null; then echo "clang-format: not installed, skipped"; \
 	elif [ -n "$(C_FILES)" ]; then clang-format --dry-run -Werror $(C_FILES) && echo "clang-format: fine"; fi

@@ -17,7 +17,7 @@ import pytest
 MODELS = Path(__file__).parent / "models"
 SIZES = {"undo.pml": [], "sched.pml": ["-DNT=2", "-DNW=1", "-DKILLS=1"]}
 LARGER = {"undo.pml": ["-DKILLS=3"], "sched.pml": ["-DNT=2", "-DNW=2", "-DKILLS=1"]}
-"""More deaths or workers than the default run checks."""
+"""More deaths or workers than the default run checks: seven minutes on two cores."""
 
 
 def mutants(model: str) -> list[str]:
@@ -57,10 +57,10 @@ def test_model_has_no_error(model: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("model", LARGER)
 def test_larger_model_has_no_error(model: str, tmp_path: Path) -> None:
-    assert errors(model, LARGER[model], tmp_path, limit_s=550) == 0
+    assert errors(model, LARGER[model], tmp_path, limit_s=1450) == 0
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,34 @@ def test_leak_check_names_what_remains_and_forgets_what_is_gone(kind: str) -> No
     assert fix_leaks.remains(before) == []
 
 
+def test_leak_check_in_a_session_allows_its_processes_but_not_changed_accounts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    accounts = {"objects": 1, "heap_bytes": 64}
+    monkeypatch.setattr(fix_leaks, "_session_runs", lambda: True)
+    monkeypatch.setattr(fix_leaks, "store_accounts", accounts.copy)
+    supervisor = """
+        import os, subprocess, sys, time
+        while not os.path.exists("go"):
+            time.sleep(0.005)
+        print(subprocess.Popen(sys.argv[1:]).pid, "started")
+        time.sleep(50)
+        """
+    with support.started_script(supervisor, args=SLEEP) as script:
+        before = fix_leaks.Snapshot.take()
+        (script.folder / "work" / "go").touch()
+        script.wait_for_output("started")
+        assert support.descendants(script.pid)
+        assert fix_leaks.remains(before, patience_s=0) == []
+        with leak("process") as expected:
+            lines = fix_leaks.remains(before, patience_s=0)
+            assert len(lines) == 1
+            assert expected in lines[0]
+        accounts["objects"] = 3
+        lines = fix_leaks.remains(before, patience_s=0)
+        assert lines == ["account objects: 1 before, 3 after"]
+
+
 def test_run_script_returns_code_and_output() -> None:
     done = support.run_script(
         """

@@ -55,7 +55,7 @@ format: $(VENV)/.installed-test ## lay out Python and C as `make lint` wants the
 
 .PHONY: bench
 bench: $(VENV)/.installed-bench build/extension.stamp ## measure: micro-benchmarks, then the comparison with peers
-	@$(PY) -m pytest benchmarks --benchmark-only $(PYTEST_ARGS)
+	@$(if $(wildcard benchmarks/test_*.py),$(PY) -m pytest benchmarks --benchmark-only $(PYTEST_ARGS))
 	@$(PY) benchmarks/compare.py
 
 .PHONY: asan

@@ -146,7 +146,7 @@ def test_exported_names_are_documented() -> None:
 
 
 def test_c_headers_say_what_they_are_for() -> None:
-    """Each header begins with a comment; so does each group of declarations with contracts."""
+    """Each header begins with a comment: what it is for, its invariants, its callers."""
     found = [
         f"{name_of(path)}: does not begin with a comment"
         for path in SOURCES

@@ -55,6 +55,9 @@ PR_MUST_CHECK enum pr_status pr_task_results(struct pr_context *ctx, pr_index ta
 PR_MUST_CHECK enum pr_status pr_result_begin(struct pr_context *ctx, struct pr_ref result, uint64_t size_bytes,
                                              uint64_t *offset);
 
+/* Gives that block back: the payload could not be written. */
+void pr_result_abort(struct pr_context *ctx, struct pr_ref result);
+
 /* Seals the task's results in order, ends it, and takes the next one in the same transaction as the last
  * PR_STEP_RESULTS of them. Answers as pr_take. */
 PR_MUST_CHECK enum pr_status pr_finish(struct pr_context *ctx, pr_index task, const struct pr_value *results,

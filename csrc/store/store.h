@@ -21,6 +21,7 @@ struct pr_local {
     uint32_t refs;
     uint32_t pins;
     uint32_t watch; /* latch that watches it, or none */
+    uint32_t mark;  /* the binding's: last call that saw it */
 };
 
 PR_MUST_CHECK enum pr_status pr_local_open(struct pr_context *ctx);

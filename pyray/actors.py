@@ -40,7 +40,9 @@ class ActorMethod:
         submitter = self._submitter
         if submitter is None:
             spec = TaskSpec(f"{self._owner._class_name}.{self._name}", self._num_returns)
-            submitter = self._submitter = runtime.engine().actor_method(self._handle, self._name, spec)
+            submitter = self._submitter = runtime.engine().actor_method(
+                self._handle, self._name, spec
+            )
         signature = self._signature
         if kwargs or not signature.min_positional <= len(args) <= signature.max_positional:
             signature.check(args, kwargs)
@@ -53,7 +55,10 @@ class ActorMethod:
         return ActorMethod(self._owner, self._name, self._signature, count)
 
     def _remote(
-        self, args: tuple[Any, ...] | None = None, kwargs: dict[str, Any] | None = None, **options: Any
+        self,
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        **options: Any,
     ) -> Any:
         method = self.options(**options) if options else self
         return method.remote(*(args or ()), **(kwargs or {}))
@@ -76,7 +81,9 @@ class ActorHandle:
     The actor ends when its last handle is gone and its calls are done.
     """
 
-    def __init__(self, handle: ObjectRef, class_name: str, methods: dict[str, tuple[CallSignature, int]]) -> None:
+    def __init__(
+        self, handle: ObjectRef, class_name: str, methods: dict[str, tuple[CallSignature, int]]
+    ) -> None:
         self._handle = handle
         self._class_name = class_name
         self._methods = methods
@@ -176,10 +183,14 @@ class ActorClass:
         if self._code is None or not _is_current(self._code):
             self._code = engine.export(self._cls)
         spec = TaskSpec(f"{self.__name__}.__init__", 1, demand_of(self._options, default_cpus=1), 0)
-        keeps = any(self._options.get(name) for name in ("num_cpus", "num_gpus", "memory", "resources"))
+        keeps = any(
+            self._options.get(name) for name in ("num_cpus", "num_gpus", "memory", "resources")
+        )
         if self._options.get("num_cpus") is None and keeps:
             spec = TaskSpec(spec.name, 1, demand_of(self._options, default_cpus=0), 0)
-        handle, _created = engine.actor(self._code, spec, keeps_resources=keeps).submit(args, kwargs)
+        handle, _created = engine.actor(self._code, spec, keeps_resources=keeps).submit(
+            args, kwargs
+        )
         return ActorHandle(handle, self.__name__, self._methods)
 
     def options(self, **options: Any) -> ActorClass:
@@ -191,7 +202,10 @@ class ActorClass:
         return other
 
     def _remote(
-        self, args: tuple[Any, ...] | None = None, kwargs: dict[str, Any] | None = None, **options: Any
+        self,
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        **options: Any,
     ) -> ActorHandle:
         """Create with explicit arguments and options."""
         actor_class = self.options(**options) if options else self
@@ -213,7 +227,9 @@ def _refuse_unsupported(options: dict[str, Any]) -> None:
     """What would silently mean something else is refused until it exists."""
     for name in UNSUPPORTED:
         if options.get(name):
-            raise NotImplementedError(f"The actor option '{name}' is not available in this version of pyray.")
+            raise NotImplementedError(
+                f"The actor option '{name}' is not available in this version of pyray."
+            )
     if options.get("name") is not None:
         raise NotImplementedError("Named actors are not available in this version of pyray.")
     if (options.get("max_concurrency") or 1) > 1:
@@ -244,10 +260,14 @@ def method(*args: Any, **kwargs: Any) -> Any:
         ValueError: If an option is unknown or not available.
     """
     if args or not kwargs:
-        raise ValueError("The @ray.method decorator must be applied using at least one of the arguments, for example @ray.method(num_returns=2).")
+        raise ValueError(
+            "The @ray.method decorator must be applied using at least one of the arguments, for example @ray.method(num_returns=2)."
+        )
     unknown = set(kwargs) - {"num_returns"}
     if unknown:
-        raise ValueError(f"@ray.method: {', '.join(sorted(unknown))} is not available in this version of pyray.")
+        raise ValueError(
+            f"@ray.method: {', '.join(sorted(unknown))} is not available in this version of pyray."
+        )
 
     def annotate(function: Any) -> Any:
         function.__ray_num_returns__ = kwargs["num_returns"]

@@ -110,7 +110,9 @@ def wait(
     if num_returns <= 0:
         raise ValueError(f"Invalid number of objects to return {num_returns}.")
     if num_returns > len(ray_waitables):
-        raise ValueError("num_returns cannot be greater than the number of ray_waitables provided to ray.wait.")
+        raise ValueError(
+            "num_returns cannot be greater than the number of ray_waitables provided to ray.wait."
+        )
     return runtime.engine().wait(ray_waitables, num_returns, timeout)
 
 
@@ -121,7 +123,9 @@ def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
         ValueError: If it is not an actor.
     """
     if not isinstance(actor, ActorHandle):
-        raise ValueError(f"ray.kill() only supported for actors. For tasks, try ray.cancel(). Got: {type(actor)}.")
+        raise ValueError(
+            f"ray.kill() only supported for actors. For tasks, try ray.cancel(). Got: {type(actor)}."
+        )
     runtime.engine().kill(actor._handle, no_restart=no_restart)
 
 
@@ -133,7 +137,9 @@ def cancel(ray_waitable: ObjectRef, *, force: bool = False, recursive: bool = Tr
         NotImplementedError: Always, in this version.
     """
     if not isinstance(ray_waitable, ObjectRef):
-        raise TypeError(f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(ray_waitable)}.")
+        raise TypeError(
+            f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(ray_waitable)}."
+        )
     runtime.engine().cancel(ray_waitable, force=force, recursive=recursive)
 
 

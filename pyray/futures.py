@@ -24,7 +24,9 @@ class _Dispatcher:
         with self._lock:
             self._waiting.setdefault(ref, []).append(future)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="pyray-futures", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._serve, name="pyray-futures", daemon=True
+                )
                 self._thread.start()
         return future
 

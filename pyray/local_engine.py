@@ -15,7 +15,12 @@ from pyray import _core
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
 
 SHUTDOWN_S = 1.0
-THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREAD_SETTINGS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
 START = (
     "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
     "from pyray import supervisor; supervisor.main()"
@@ -85,7 +90,7 @@ class LocalEngine(CoreEngine):
             "log_to_driver": config.log_to_driver,
             "preload": config.preload,
         }
-        environment = {name: "1" for name in THREAD_SETTINGS} | dict(os.environ)
+        environment = dict.fromkeys(THREAD_SETTINGS, "1") | dict(os.environ)
         environment |= config.env_vars
         environment["PYRAY_SESSION_ID"] = f"{_core.nonce():016x}"
         process = subprocess.Popen(
@@ -122,4 +127,3 @@ class LocalEngine(CoreEngine):
         """In a forked child: let go of what was inherited, without ending anything."""
         _core.close_session()
         self._supervisor.returncode = 0  # not ours to wait for
-

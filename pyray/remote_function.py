@@ -31,7 +31,9 @@ class RemoteFunction:
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
         if inspect.iscoroutinefunction(function):
-            raise ValueError("'async def' should not be used for remote tasks. You can wrap the async function with `asyncio.run(f())` and declare the wrapper a remote function instead.")
+            raise ValueError(
+                "'async def' should not be used for remote tasks. You can wrap the async function with `asyncio.run(f())` and declare the wrapper a remote function instead."
+            )
         functools.update_wrapper(self, function)
         self._function = function
         self._options = options
@@ -81,7 +83,10 @@ class RemoteFunction:
         return other
 
     def _remote(
-        self, args: tuple[Any, ...] | None = None, kwargs: dict[str, Any] | None = None, **options: Any
+        self,
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        **options: Any,
     ) -> Any:
         """Submit with explicit arguments and options."""
         function = self.options(**options) if options else self

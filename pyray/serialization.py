@@ -122,7 +122,9 @@ def _load_array(buffer: Any) -> Any:
 def _reduce_tensor(tensor: Any) -> Any:
     """Dense CPU tensors without gradients go as their bytes; all others as torch pickles them."""
     torch = sys.modules["torch"]
-    plain = tensor.device.type == "cpu" and tensor.layout is torch.strided and not tensor.requires_grad
+    plain = (
+        tensor.device.type == "cpu" and tensor.layout is torch.strided and not tensor.requires_grad
+    )
     if not plain or tensor.is_conj() or tensor.is_neg() or tensor.is_quantized:
         return NotImplemented
     flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)

@@ -121,12 +121,20 @@ def init(  # noqa: PLR0913  (Ray's parameters)
         'hello'
     """
     del local_mode, include_dashboard, dashboard_host, dashboard_port, job_config, labels
-    del logging_format, logging_config, enable_resource_isolation, system_reserved_cpu, system_reserved_memory
+    del (
+        logging_format,
+        logging_config,
+        enable_resource_isolation,
+        system_reserved_cpu,
+        system_reserved_memory,
+    )
     unknown = [name for name in kwargs if not name.startswith("_")]
     if unknown:
         raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
     if address not in {None, "local", "auto"}:
-        raise ConnectionError(f"address={address!r}: pyray runs on this machine only; leave it out.")
+        raise ConnectionError(
+            f"address={address!r}: pyray runs on this machine only; leave it out."
+        )
     if is_initialized():
         if ignore_reinit_error or runtime.is_worker():
             return _context()
@@ -182,7 +190,9 @@ def _resources(
     }
     for name, amount in (custom or {}).items():
         if name in {"CPU", "GPU"}:
-            raise ValueError(f"Use the 'num_{name.lower()}s' keyword instead of '{name}' in 'resources'")
+            raise ValueError(
+                f"Use the 'num_{name.lower()}s' keyword instead of '{name}' in 'resources'"
+            )
         totals[name] = amount
     for name, amount in totals.items():
         if isinstance(amount, bool) or not isinstance(amount, (int, float)):

@@ -8,8 +8,6 @@ import threading
 from pyray import _core, runtime
 from pyray._core import ObjectRef
 
-_POLL_S = 0.05
-
 
 class _Dispatcher:
     """Waits for all references that somebody made a future of, and completes the futures."""
@@ -28,6 +26,7 @@ class _Dispatcher:
                     target=self._serve, name="pyray-futures", daemon=True
                 )
                 self._thread.start()
+        _core.poke()
         return future
 
     def _serve(self) -> None:
@@ -38,8 +37,8 @@ class _Dispatcher:
                     self._thread = None
                     return
             try:
-                ready, _ = _core.wait(refs, 1, _POLL_S)
-            except Exception as error:  # the session is gone: everybody is told
+                ready = _core.wait_until_poked(refs)
+            except Exception as error:  # noqa: BLE001  (the session is gone: everybody is told)
                 self._fail_all(error)
                 continue
             for ref in ready:

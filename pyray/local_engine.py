@@ -73,6 +73,8 @@ class LocalEngine(CoreEngine):
             os.close(self._doorbell)
             raise
         super().__init__()
+        for _ in range(config.prestart):
+            _core.request_worker()
         self._supervisor = self._start_supervisor(config, cpus, control_fd, heap_fd)
         self._pidfd = os.pidfd_open(self._supervisor.pid)
         _core.watch_supervisor(self._pidfd)
@@ -86,7 +88,6 @@ class LocalEngine(CoreEngine):
             "doorbell_fd": self._doorbell,
             "driver_pid": os.getpid(),
             "keep_idle": cpus,
-            "prestart": config.prestart,
             "log_to_driver": config.log_to_driver,
             "preload": config.preload,
         }

@@ -28,6 +28,8 @@ from pyray import _core, worker_main
 
 POLITE_S = 0.2
 """How long idle workers get to run their exit handlers when the session ends."""
+FORK_PAUSE_S = 0.25
+"""How long to wait after the system refused to fork."""
 TRIM_AFTER_S = 5.0
 """How often a worker more than the CPUs that has nothing to do is let go."""
 
@@ -54,8 +56,6 @@ class Supervisor:
         """Work until the session is over or the driver is gone."""
         if os.getppid() != self.settings["driver_pid"]:
             return  # it died before it could be watched
-        for _ in range(self.settings["prestart"]):
-            _core.request_worker()
         while not _core.is_session_ending():
             self.start_requested_workers()
             ready = [descriptor for descriptor, _ in self.poller.poll(self._patience_s())]
@@ -79,7 +79,10 @@ class Supervisor:
         """Fork a worker for each request in the tables."""
         while slot := _core.reserve_worker():
             self._follow_driver_imports()
-            pid = os.fork()
+            pid = _fork()
+            if pid is None:
+                _core.sweep(slot, 0)  # gives the slot back, and asks again if there is work
+                return
             if pid == 0:
                 self._become_worker(slot)
             pidfd = os.pidfd_open(pid)
@@ -165,6 +168,16 @@ class Supervisor:
         os.close(pidfd)
         _kill_group(pid)
         os.waitpid(pid, 0)
+
+
+def _fork() -> int | None:
+    """Fork; None, after a pause, when the system refuses (a limit of processes or memory)."""
+    try:
+        return os.fork()
+    except OSError as error:
+        print(f"pyray: cannot start a worker: {error}", file=sys.stderr, flush=True)
+        time.sleep(FORK_PAUSE_S)
+        return None
 
 
 def _kill_group(pid: int) -> None:

@@ -7,14 +7,33 @@ from cpython.buffer cimport (
 )
 from cpython.memoryview cimport PyMemoryView_FromMemory
 
+cdef extern from "os/os.h" nogil:
+    pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size, void **address)
+    void pr_os_unmap(void *address, uint64_t size)
+
 cdef uint64_t PIN_FROM_BYTES = 64 << 10   # smaller values are copied out: that is cheaper than a pin
-cdef long live_views = 0
+
+
+@cython.no_gc
+cdef class HeapMapping:
+    """The heap as this process sees it: unmapped when the session is closed and the last view is gone."""
+
+    cdef const uint8_t *bytes
+    cdef uint64_t size
+
+    def __dealloc__(self):
+        if self.bytes != NULL:
+            pr_os_unmap(<void *>self.bytes, self.size)
+
+
+cdef HeapMapping heap_mapping = None
 
 
 @cython.no_gc
 cdef class View:
-    """Read-only bytes of a sealed object, in place."""
+    """Read-only bytes of a sealed object, in place. They outlive even the session."""
 
+    cdef HeapMapping mapping
     cdef const uint8_t *bytes
     cdef uint64_t size
     cdef pr_ref ref
@@ -22,11 +41,7 @@ cdef class View:
     cdef object __weakref__
 
     def __dealloc__(self):
-        global live_views
-        if self.nonce == 0:
-            return
-        live_views -= 1
-        if self.nonce == session_nonce and is_open and not is_forked:
+        if self.nonce != 0 and self.nonce == session_nonce and is_open and not is_forked:
             pr_unpin(&context, self.ref)
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
@@ -54,10 +69,8 @@ cdef class Slice:
 
 cdef View new_view(pr_ref ref, const uint8_t *bytes, uint64_t size):
     """For a pin that has been taken already."""
-    global live_views
     cdef View view = View.__new__(View)
-    view.bytes, view.size, view.ref, view.nonce = bytes, size, ref, session_nonce
-    live_views += 1
+    view.mapping, view.bytes, view.size, view.ref, view.nonce = heap_mapping, bytes, size, ref, session_nonce
     return view
 
 
@@ -65,11 +78,6 @@ cdef Slice new_slice(owner, const uint8_t *bytes, uint64_t size):
     cdef Slice part = Slice.__new__(Slice)
     part.owner, part.bytes, part.size = owner, bytes, size
     return part
-
-
-cdef extern from "os/os.h" nogil:
-    pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size, void **address)
-    void pr_os_unmap(void *address, uint64_t size)
 
 
 @cython.no_gc

@@ -256,6 +256,8 @@ cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
                 pr_latch_sleep(&context, wait.latch, seen, slice_ns)
             look_around()
             check_usable()
+            if poked and wait.latch == poked_latch:
+                return PR_PENDING
     finally:
         if is_open:
             pr_wait_disarm(&context, wait.latch)
@@ -279,6 +281,36 @@ def wait(list refs, uint32_t num_returns, timeout) -> tuple[list, list]:
         else:
             rest.append(refs[i])
     return ready, rest
+
+
+# The thread that serves futures waits for all of them at once, and must hear of new ones.
+cdef bint poked = False
+cdef pr_index poked_latch = 0
+
+cdef extern from "shm/latch.h" nogil:
+    void pr_latch_wake(pr_context *ctx, pr_index latch)
+
+
+def wait_until_poked(list refs) -> list:
+    """Wait until some are ready, or `poke` is called; all that are ready. For one thread of a process."""
+    global poked, poked_latch
+    check_usable()
+    cdef RefArray array = RefArray(refs)
+    cdef Py_ssize_t i
+    poked_latch = my_latch()
+    if not poked:
+        wait_for(array.refs, len(refs), 1, False, None, array.sealed)
+    poked = False
+    wait_for(array.refs, len(refs), len(refs), False, 0, array.sealed)
+    return [refs[i] for i in range(len(refs)) if array.sealed[i]]
+
+
+def poke() -> None:
+    """Have `wait_until_poked` return."""
+    global poked
+    poked = True
+    if poked_latch != 0 and is_open and not is_forked:
+        pr_latch_wake(&context, poked_latch)
 
 
 cdef uint32_t mark = 0

@@ -95,6 +95,7 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_acquire(pr_context *ctx, const pr_ref *refs, uint32_t count)
     void pr_release(pr_context *ctx, pr_ref ref)
     void pr_unpin(pr_context *ctx, pr_ref ref)
+    bint pr_is_referenced(pr_context *ctx, pr_ref ref)
     struct pr_store_stats_t "pr_store_stats":
         uint64_t capacity_bytes
         uint64_t used_bytes
@@ -156,7 +157,7 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t small_tables
     pr_status pr_session_create(pr_context *ctx, const pr_session_config *config)
     pr_status pr_session_attach(pr_context *ctx, int control_fd, int heap_fd, pr_slot_kind kind, uint32_t small)
-    void pr_session_detach(pr_context *ctx)
+    void pr_session_detach(pr_context *ctx, bint keep_heap)
     pr_status pr_worker_reserve(pr_context *ctx, pr_index *slot)
     pr_status pr_worker_adopt(pr_context *ctx, pr_index slot)
     pr_status pr_worker_request(pr_context *ctx)

@@ -105,9 +105,12 @@ def arm_failpoints(specification: str) -> None:
 
 
 cdef int opened() except -1:
-    global is_open, is_forked, session_nonce, main_thread, supervisor_gone
+    global is_open, is_forked, session_nonce, main_thread, supervisor_gone, heap_mapping
     is_open, is_forked, supervisor_gone = True, False, False
     session_nonce = context.header.nonce
+    if heap_mapping is None:   # a forked worker has its parent's
+        heap_mapping = HeapMapping()
+        heap_mapping.bytes, heap_mapping.size = context.heap, context.header.heap_size
     main_thread = threading.get_ident()
     specification = os.environ.get("PYRAY_FAILPOINTS")
     if specification:
@@ -161,21 +164,14 @@ def watch_supervisor(pidfd: int) -> None:
 
 def close_session() -> None:
     """Forget the session: references become inert, the mappings go."""
-    global is_open, supervisor_pidfd, session_nonce, is_forked
+    global is_open, supervisor_pidfd, session_nonce, is_forked, heap_mapping
     if not is_open:
         return
     is_open = is_forked = False
     session_nonce = 0
     supervisor_pidfd = -1
-    if live_views == 0:
-        pr_session_detach(&context)
-    else:
-        keep_mapped()
-
-
-cdef void keep_mapped() noexcept:
-    # Arrays that outlive the session still point into the heap: its mapping stays until the process ends.
-    memset(&context, 0, sizeof(context))
+    pr_session_detach(&context, True)
+    heap_mapping = None   # unmapped with the last view
 
 
 def end_session() -> None:

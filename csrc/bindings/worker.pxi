@@ -52,6 +52,18 @@ cdef find_function(pr_ref ref):
     return function
 
 
+cdef int forget_functions() except -1:
+    """Before sleeping: a function that nobody can call any more must not keep what it captured in the store."""
+    cdef pr_ref ref
+    cdef uint64_t key
+    for packed in list(functions) if functions else ():
+        key = packed
+        ref = pr_ref(<pr_index>(key >> 32), <uint32_t>key)
+        if not pr_is_referenced(&context, ref):
+            del functions[packed]
+    return 0
+
+
 cdef unpack(pr_taken *taken):
     """(args, kwargs) of a task, with references in argument position replaced by their values."""
     cdef pr_status status = PR_OK
@@ -203,6 +215,7 @@ def worker_loop(translate, on_idle) -> None:
             results = None
         elif status == PR_EMPTY:
             on_idle()
+            forget_functions()
             with nogil:
                 pr_latch_sleep(&context, latch, seen, -1)
             PyErr_CheckSignals()

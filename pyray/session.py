@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -231,10 +232,20 @@ def _forget_inherited() -> None:
         shutdown()
 
 
+def _start_for_lack_of_init() -> None:
+    """Start with default settings; of several threads that need a session at once, one starts it."""
+    with _starting:
+        if not is_initialized():
+            init()
+
+
+_starting = threading.Lock()
+
+
 def is_initialized() -> bool:
     """Return whether this process has a session."""
     return runtime.is_ours()
 
 
-runtime.start_with(init)
+runtime.start_with(_start_for_lack_of_init)
 atexit.register(shutdown)

@@ -233,9 +233,9 @@ cdef uint32_t wait_for(const pr_ref *refs, uint32_t count, uint32_t need, bint s
 
 
 cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
-    cdef uint32_t seen = 0
+    cdef uint64_t session = session_nonce
     cdef pr_status status
-    cdef int64_t slice_ns
+    cdef uint32_t seen = 0
     cdef bint lent = False
     cdef pr_index task = running_task if threading.get_ident() == main_thread else 0
     try:
@@ -246,23 +246,37 @@ cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
             if task != 0 and not lent:
                 pr_task_lend(&context, task)
                 lent = True
-            slice_ns = SLICE_DRIVER_NS if supervisor_pidfd >= 0 else SLICE_WORKER_NS
-            if deadline >= 0:
-                left = deadline - <int64_t>pr_os_monotonic_ns()
-                if left <= 0:
-                    return PR_PENDING
-                slice_ns = min(slice_ns, left)
-            with nogil:
-                pr_latch_sleep(&context, wait.latch, seen, slice_ns)
-            look_around()
-            check_usable()
-            if poked and wait.latch == poked_latch:
+            if not sleep_on(wait.latch, seen, deadline):
                 return PR_PENDING
     finally:
-        if is_open:
+        if is_same_session(session):
             pr_wait_disarm(&context, wait.latch)
             if lent:
                 pr_task_reclaim(&context, task)
+
+
+cdef bint sleep_on(pr_index latch, uint32_t seen, int64_t deadline) except -1:
+    """Sleeps until woken; looks around after every slice. False: the deadline has passed, or it was poked.
+
+    After a second it returns as if woken, so that no lost wake-up could last."""
+    global in_core
+    cdef uint64_t session = session_nonce
+    cdef int64_t now = pr_os_monotonic_ns(), look_again = now + 1_000_000_000
+    cdef int64_t until = look_again if deadline < 0 else min(look_again, deadline)
+    cdef int64_t slice_ns = SLICE_DRIVER_NS if supervisor_pidfd >= 0 else SLICE_WORKER_NS
+    while now < until and pr_latch_sequence(&context, latch) == seen:
+        in_core += 1
+        with nogil:
+            pr_latch_sleep(&context, latch, seen, min(slice_ns, until - now))
+        in_core -= 1
+        look_around()
+        check_usable()
+        if not is_same_session(session):
+            raise exceptions.RaySystemError("the session was ended while a thread was waiting in it")
+        if poked and latch == poked_latch:
+            return False
+        now = pr_os_monotonic_ns()
+    return deadline < 0 or now < deadline
 
 
 def wait(list refs, uint32_t num_returns, timeout) -> tuple[list, list]:
@@ -442,13 +456,15 @@ cdef ObjectRef put_encoded(Encoded e):
     status = begin(e, &ref, False, &offset)
     if status != PR_OK:
         raise_status(status, "put")
+    session = session_nonce
     try:
         write_pieces(e, offset)
         status = pr_put_end(&context, ref, &e.value)
         if status != PR_OK:
             raise_status(status, "put")
     except BaseException:
-        pr_put_abort(&context, ref)
+        if is_same_session(session):
+            pr_put_abort(&context, ref)
         raise
     return wrap(ref)
 

@@ -224,17 +224,23 @@ cdef int add_in_band(Encoded e, piece) except -1:
 
 cdef int write_pieces(Encoded e, uint64_t offset) except -1:
     """Copies a large value into its block. The GIL is released where that takes long."""
+    global in_core
+    cdef uint64_t session = session_nonce
     cdef uint32_t i
     cdef pr_status status = PR_OK
-    cdef bint is_long = e.value.size_bytes >= PIN_FROM_BYTES
     cdef Piece piece
     for i in range(e.piece_count):
         piece = e.pieces[i]
-        if is_long and piece.size >= PIN_FROM_BYTES:
+        if piece.size < PIN_FROM_BYTES:
+            status = pr_heap_write(&context, offset + piece.offset, piece.start, piece.size)
+        else:
+            in_core += 1
             with nogil:
                 status = pr_heap_write(&context, offset + piece.offset, piece.start, piece.size)
-        else:
-            status = pr_heap_write(&context, offset + piece.offset, piece.start, piece.size)
+            in_core -= 1
+            check_usable()
+            if not is_same_session(session):
+                raise exceptions.RaySystemError("the session was ended while a value was being stored")
         if status != PR_OK:
             raise_status(status, f"cannot store an object of {e.value.size_bytes:,} bytes")
     return 0

@@ -15,12 +15,17 @@ cdef extern from "<poll.h>" nogil:
     enum: POLLIN
     int poll(pollfd *fds, unsigned long count, int timeout_ms)
 
+cdef extern from "pyray_core.h" nogil:
+    void pr_latch_wake_all(pr_context *ctx)
+    void pr_os_sleep_ns(uint64_t duration_ns)
+
 cdef pr_context context
 cdef pr_failpoints failpoints
 cdef bint is_open = False
 cdef bint is_forked = False      # this process is a user's fork: it must not touch the session
 cdef int supervisor_pidfd = -1   # driver: tells when the session's supervisor is gone
 cdef bint supervisor_gone = False
+cdef int in_core = 0             # threads inside the core without the GIL
 cdef uint64_t session_nonce = 0
 cdef pr_index running_task = 0   # worker: the task its main thread executes
 cdef unsigned long main_thread = 0
@@ -47,6 +52,11 @@ cdef int check_usable() except -1:
     if supervisor_gone:
         raise_supervisor_gone()
     return 0
+
+
+cdef inline bint is_same_session(uint64_t nonce) noexcept:
+    """Whether the session with this nonce is still open: another thread may have ended it."""
+    return is_open and not is_forked and session_nonce == nonce
 
 
 cdef int raise_supervisor_gone() except -1:
@@ -105,8 +115,8 @@ def arm_failpoints(specification: str) -> None:
 
 
 cdef int opened() except -1:
-    global is_open, is_forked, session_nonce, main_thread, supervisor_gone, heap_mapping
-    is_open, is_forked, supervisor_gone = True, False, False
+    global is_open, is_forked, session_nonce, main_thread, supervisor_gone, heap_mapping, in_core
+    is_open, is_forked, supervisor_gone, in_core = True, False, False, 0
     session_nonce = context.header.nonce
     if heap_mapping is None:   # a forked worker has its parent's
         heap_mapping = HeapMapping()
@@ -167,9 +177,14 @@ def close_session() -> None:
     global is_open, supervisor_pidfd, session_nonce, is_forked, heap_mapping
     if not is_open:
         return
+    forked = is_forked
     is_open = is_forked = False
     session_nonce = 0
     supervisor_pidfd = -1
+    while in_core > 0 and not forked:   # threads that sleep or copy there must be out before the memory goes
+        with nogil:
+            pr_latch_wake_all(&context)
+            pr_os_sleep_ns(200_000)
     pr_session_detach(&context, True)
     heap_mapping = None   # unmapped with the last view
 

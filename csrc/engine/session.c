@@ -221,9 +221,19 @@ static enum pr_status claim_latch(struct pr_context *ctx, void *argument) { retu
 
 enum pr_status pr_latch_claim(struct pr_context *ctx, pr_index *latch) { return pr_transact(ctx, claim_latch, latch); }
 
+/* The private marks "watched by this latch" go before the watches do: another thread may get the same latch,
+ * and must not believe them. */
+static void forget_watches(struct pr_context *ctx, pr_index latch)
+{
+    pr_index edge = pr_latch_at(ctx, latch)->watches;
+    for (uint32_t i = 0; i < PR_STEP_EDGES && edge != PR_NONE; i++, edge = pr_edge_at(ctx, edge)->link)
+        ctx->local[pr_edge_at(ctx, edge)->object].watch = PR_NONE;
+}
+
 static enum pr_status unclaim_latch(struct pr_context *ctx, void *argument)
 {
     const pr_index *latch = argument;
+    forget_watches(ctx, *latch);
     return pr_repair_latch(ctx, ctx->slot, *latch);
 }
 

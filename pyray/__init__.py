@@ -1,4 +1,4 @@
-"""pyray: Ray's programming model on a shared-memory object store and task engine, for one machine."""
+"""pyray: Ray's programming model on shared memory, for one machine."""
 
 from pyray import exceptions as exceptions
 from pyray._core import ObjectRef as ObjectRef

@@ -49,3 +49,9 @@ __all__ = [
     "shutdown",
     "wait",
 ]
+
+# In tracebacks, in `help()` and in pickles they have the names that users know.
+for _member in [globals()[_name] for _name in __all__]:
+    if getattr(_member, "__module__", "").startswith("pyray."):
+        _member.__module__ = "pyray"
+del _member

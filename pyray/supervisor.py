@@ -176,7 +176,8 @@ def _fork() -> int | None:
     try:
         return os.fork()
     except OSError as error:
-        print(f"pyray: cannot start a worker: {error}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"pyray: cannot start a worker: {error}\n")
+        sys.stderr.flush()
         time.sleep(FORK_PAUSE_S)
         return None
 

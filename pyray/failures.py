@@ -1,4 +1,4 @@
-"""Failures of the system (a worker's death, a dead actor) as exceptions, when somebody asks for the result."""
+"""Failures of the system (a worker's death, a dead actor) as the exceptions that `get` raises."""
 
 from __future__ import annotations
 

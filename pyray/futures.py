@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
+from typing import TYPE_CHECKING
 
 from pyray import _core, runtime
-from pyray._core import ObjectRef
+
+if TYPE_CHECKING:
+    from pyray._core import ObjectRef
 
 
 class _Dispatcher:
@@ -59,7 +62,7 @@ def _complete(ref: ObjectRef, futures: list[concurrent.futures.Future[object]]) 
     value, error = None, None
     try:
         value = runtime.engine().get(ref, None)
-    except Exception as raised:
+    except Exception as raised:  # noqa: BLE001  (whatever the task raised goes to the future)
         error = raised
     for future in futures:
         if not future.set_running_or_notify_cancel():

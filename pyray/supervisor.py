@@ -1,4 +1,4 @@
-"""The one helper process of a session: everybody's parent and reaper, and the template of the workers.
+"""The one helper process of a session: everybody's parent and reaper, and the workers' template.
 
     driver ---exec---> supervisor ---fork---> worker, worker, ...
 
@@ -8,9 +8,9 @@ It is not on the path of any task. It sleeps until one of these happens:
     a pidfd      a worker has died: reap it, then give back what it held
     driver's     the driver is gone, by whatever means: end everything
 
-It imports what workers need once, stays single-threaded, and forks: a worker starts in milliseconds and shares
-the interpreter's pages. When the supervisor itself dies, the kernel kills the workers (PR_SET_PDEATHSIG) and the
-driver's waits raise.
+It imports what workers need once, stays single-threaded, and forks: a worker starts in milliseconds
+and shares the interpreter's pages. When the supervisor itself dies, the kernel kills the workers
+(PR_SET_PDEATHSIG) and the driver's waits raise.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import select
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any, NoReturn
 
 from pyray import _core, worker_main
@@ -90,7 +91,7 @@ class Supervisor:
             self.poller.register(pidfd, select.EPOLLIN)
 
     def _follow_driver_imports(self) -> None:
-        """Import numpy here once the driver uses it, so that later workers have it from the start."""
+        """Import here what the driver uses (numpy), so that workers have it from the start."""
         if self.settings["preload"]:
             for name in self.settings["preload"]:
                 with contextlib.suppress(ImportError):
@@ -175,7 +176,8 @@ def _fork() -> int | None:
     try:
         return os.fork()
     except OSError as error:
-        print(f"pyray: cannot start a worker: {error}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"pyray: cannot start a worker: {error}\n")
+        sys.stderr.flush()
         time.sleep(FORK_PAUSE_S)
         return None
 
@@ -187,8 +189,8 @@ def _kill_group(pid: int) -> None:
 
 
 def _children() -> list[int]:
-    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-        return [int(pid) for pid in file.read().split()]
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii")
+    return [int(pid) for pid in children.split()]
 
 
 def main() -> NoReturn:

@@ -1,9 +1,9 @@
-# Views on the heap. A View pins its object: the bytes stay where they are until the last array on them is gone.
-# The heap is mapped read-only here, so that not even C code can change a sealed object through a view.
+# Views on the heap. A View pins its object: the bytes stay where they are until the last array on
+# them is gone. The heap is mapped read-only here, so that not even C code can change a sealed
+# object through a view.
 
 from cpython.buffer cimport (
-    PyBUF_ANY_CONTIGUOUS, PyBUF_READ, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_IsContiguous, PyBuffer_Release,
-    PyObject_GetBuffer,
+    PyBUF_READ, PyBuffer_FillInfo, PyBuffer_IsContiguous, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.memoryview cimport PyMemoryView_FromMemory
 
@@ -11,12 +11,12 @@ cdef extern from "os/os.h" nogil:
     pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size, void **address)
     void pr_os_unmap(void *address, uint64_t size)
 
-cdef uint64_t PIN_FROM_BYTES = 64 << 10   # smaller values are copied out: that is cheaper than a pin
+cdef uint64_t PIN_FROM_BYTES = 64 << 10   # smaller values are copied out: cheaper than a pin
 
 
 @cython.no_gc
 cdef class HeapMapping:
-    """The heap as this process sees it: unmapped when the session is closed and the last view is gone."""
+    """The heap as this process sees it: unmapped after the session and the last view."""
 
     cdef const uint8_t *bytes
     cdef uint64_t size
@@ -70,7 +70,8 @@ cdef class Slice:
 cdef View new_view(pr_ref ref, const uint8_t *bytes, uint64_t size):
     """For a pin that has been taken already."""
     cdef View view = View.__new__(View)
-    view.mapping, view.bytes, view.size, view.ref, view.nonce = heap_mapping, bytes, size, ref, session_nonce
+    view.mapping, view.bytes, view.size = heap_mapping, bytes, size
+    view.ref, view.nonce = ref, session_nonce
     return view
 
 
@@ -82,7 +83,7 @@ cdef Slice new_slice(owner, const uint8_t *bytes, uint64_t size):
 
 @cython.no_gc
 cdef class WritableCopy:
-    """Writable bytes that begin as a stored buffer: pages are copied by the kernel when they are written."""
+    """Writable bytes that begin as a stored buffer: the kernel copies pages that are written."""
 
     cdef Slice source
     cdef void *mapping
@@ -106,12 +107,13 @@ def writable_copy(buffer):
     cdef Slice source = <Slice>buffer
     cdef WritableCopy copy = WritableCopy.__new__(WritableCopy)
     cdef uint64_t offset = source.bytes - context.heap, page = offset & ~<uint64_t>4095
+    cdef uint64_t size = offset + source.size - page
     check_usable()
     if source.size == 0:
         return bytearray()
-    status = pr_os_map_copy_on_write(context.heap_fd, page, offset + source.size - page, &copy.mapping)
+    status = pr_os_map_copy_on_write(context.heap_fd, page, size, &copy.mapping)
     if status != PR_OK:
         raise_status(status, "cannot map a stored buffer")
-    copy.source, copy.mapped = source, offset + source.size - page
+    copy.source, copy.mapped = source, size
     copy.bytes = <uint8_t *>copy.mapping + (offset - page)
     return copy

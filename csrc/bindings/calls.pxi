@@ -5,15 +5,15 @@ cdef object collect_garbage = None        # gc.collect, when the store is full
 
 
 def set_failure_translator(function) -> None:
-    """`function(cause, pid, wait_status, ran_ms, name, detail) -> Exception` for errors of the system."""
+    """For errors of the system: `function(cause, pid, wait_status, ran_ms, name, detail)`."""
     global failure_to_exception
     failure_to_exception = function
 
 
-# ---- put -----------------------------------------------------------------------------------------------
+# ---- put -----------------------------------------------------------------------------------------
 
 cdef pr_status begin(Encoded e, pr_ref *result, bint is_result, uint64_t *offset) except *:
-    """Claims a block; when the store is full, once more after unreachable cycles have been collected."""
+    """Claims a block; when the store is full, once more after a collection of cycles."""
     cdef pr_status status
     for attempt in range(2):
         if is_result:
@@ -44,7 +44,7 @@ def put_code(code) -> tuple[ObjectRef, int]:
     return put_encoded(e), e.value.size_bytes
 
 
-# ---- get -----------------------------------------------------------------------------------------------
+# ---- get -----------------------------------------------------------------------------------------
 
 cdef fetch(pr_ref ref, pr_status *status, bint *is_error):
     """The value, or the error that is the value; None when *status is not PR_OK."""
@@ -105,7 +105,9 @@ def get_one(ObjectRef ref, timeout):
     value = fetch(ref.ref, &status, &is_error)
     if status == PR_PENDING:
         if wait_for(&ref.ref, 1, 1, True, timeout, NULL) == 0:
-            raise exceptions.GetTimeoutError(f"get timed out after {timeout} s: {ref!r} is not ready.")
+            raise exceptions.GetTimeoutError(
+                f"get timed out after {timeout} s: {ref!r} is not ready."
+            )
         value = fetch(ref.ref, &status, &is_error)
     if status != PR_OK:
         raise_status(status, repr(ref))
@@ -127,7 +129,9 @@ def get_many(list refs, timeout) -> list:
         for i in range(count):
             if array.sealed[i] == 2:
                 raise_error(fetch(array.refs[i], &status, &is_error))
-        raise exceptions.GetTimeoutError(f"get timed out after {timeout} s: {count - ready} of {count} objects are not ready.")
+        raise exceptions.GetTimeoutError(
+            f"get timed out after {timeout} s: {count - ready} of {count} objects are not ready."
+        )
     values = [None] * count
     for i in range(count):
         value = fetch(array.refs[i], &status, &is_error)
@@ -167,7 +171,7 @@ cdef int raise_not_ref(value) except -1:
     raise TypeError(f"expected a list of ObjectRef, got an element of type {type(value).__name__}")
 
 
-# ---- wait ----------------------------------------------------------------------------------------------
+# ---- wait ----------------------------------------------------------------------------------------
 
 cdef object thread_latches = threading.local()
 
@@ -213,8 +217,8 @@ cdef extern from "os/os.h" nogil:
     uint64_t pr_os_monotonic_ns()
 
 
-cdef uint32_t wait_for(const pr_ref *refs, uint32_t count, uint32_t need, bint stop_at_error, timeout,
-                       uint8_t *sealed) except? 0xFFFFFFFF:
+cdef uint32_t wait_for(const pr_ref *refs, uint32_t count, uint32_t need, bint stop_at_error,
+                       timeout, uint8_t *sealed) except? 0xFFFFFFFF:
     """Waits until `need` of the objects are sealed (or one is an error); how many are."""
     cdef pr_wait wait
     cdef uint8_t one = 0
@@ -280,7 +284,7 @@ cdef bint sleep_on(pr_index latch, uint32_t seen, int64_t deadline) except -1:
 
 
 def wait(list refs, uint32_t num_returns, timeout) -> tuple[list, list]:
-    """(ready, not ready), both in the order given; at most `num_returns` are ready. Refuses duplicates."""
+    """(ready, not ready), in the order given; at most `num_returns` ready. Refuses duplicates."""
     cdef Py_ssize_t count = len(refs), i
     cdef uint32_t taken = 0
     check_usable()
@@ -306,7 +310,7 @@ cdef extern from "shm/latch.h" nogil:
 
 
 def wait_until_poked(list refs) -> list:
-    """Wait until some are ready, or `poke` is called; all that are ready. For one thread of a process."""
+    """Wait until some are ready, or for `poke`; all that are ready. For one thread of a process."""
     global poked, poked_latch
     check_usable()
     cdef RefArray array = RefArray(refs)
@@ -331,7 +335,7 @@ cdef uint32_t mark = 0
 
 
 cdef int refuse_duplicates(const pr_ref *refs, Py_ssize_t count) except -1:
-    """Marks each local entry with the number of this call: a mark that is there already is a duplicate."""
+    """Marks each local entry with this call's number: a mark that is there is a duplicate."""
     global mark
     cdef Py_ssize_t i
     mark += 1
@@ -344,7 +348,7 @@ cdef int refuse_duplicates(const pr_ref *refs, Py_ssize_t count) except -1:
     return 0
 
 
-# ---- submit --------------------------------------------------------------------------------------------
+# ---- submit --------------------------------------------------------------------------------------
 
 cdef class Template:
     """Everything of a submission that does not change from call to call."""
@@ -356,8 +360,9 @@ cdef class Template:
     cdef char name[PR_NAME_BYTES]
     cdef uint64_t nonce
 
-    def __init__(self, ObjectRef function, str name, uint32_t num_returns, uint32_t shape, int retries, *,
-                 ObjectRef actor=None, str method=None, bint creates_actor=False, bint keeps_resources=False):
+    def __init__(self, ObjectRef function, str name, uint32_t num_returns, uint32_t shape,
+                 int retries, *, ObjectRef actor=None, str method=None, bint creates_actor=False,
+                 bint keeps_resources=False):
         check_session(function)
         self.function, self.actor, self.method, self.nonce = function, actor, method, session_nonce
         self.fixed.function = function.ref
@@ -376,7 +381,7 @@ cdef class Template:
         return self.nonce == session_nonce and is_open
 
     def submit(self, tuple args, dict kwargs):
-        """One ObjectRef, or a list when num_returns is not 1; for an actor's creation (handle, result)."""
+        """One ObjectRef, or a list when num_returns is not 1; (handle, result) of a new actor."""
         check_usable()
         cdef pr_submission s = self.fixed
         cdef uint8_t packed[SMALL_BYTES]
@@ -470,13 +475,15 @@ cdef ObjectRef put_encoded(Encoded e):
 
 
 def resource_class(demand: dict[int, int]) -> tuple[int, bool]:
-    """Number of the class of tasks that need these amounts (resource index -> 1/10000), and can it ever run?"""
+    """(number, feasible) of the class of tasks that need these (resource index -> 1/10000)."""
     cdef pr_demand entries[PR_DEMAND_MAX]
     cdef pr_index shape = 0
     cdef uint32_t i = 0
     check_usable()
     if len(demand) > PR_DEMAND_MAX:
-        raise ValueError(f"resources: a task can ask for at most {PR_DEMAND_MAX} kinds, got {len(demand)}")
+        raise ValueError(
+            f"resources: a task can ask for at most {PR_DEMAND_MAX} kinds, got {len(demand)}"
+        )
     memset(entries, 0, sizeof(entries))
     for index, amount in sorted(demand.items()):
         entries[i].resource, entries[i].amount = index, amount

@@ -1,7 +1,7 @@
 # The process's one session.
 #
-# C state of the module: the context and two words beside it. A process has at most one session at a time;
-# `generation` counts them, so that an ObjectRef of an earlier one does nothing.
+# C state of the module: the context and a few words beside it. A process has at most one session at
+# a time; its nonce names it, so that an ObjectRef of an earlier one does nothing.
 
 cdef extern from "<pthread.h>" nogil:
     int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
@@ -89,7 +89,9 @@ cdef int raise_status(pr_status status, what) except -1:
     if status == PR_NO_MEMORY:
         raise exceptions.OutOfMemoryError(text)
     if status == PR_TABLE_FULL:
-        raise exceptions.RaySystemError(f"{text} A session has room for 6 million objects and 4 million tasks.")
+        raise exceptions.RaySystemError(
+            f"{text} A session has room for 6 million objects and 4 million tasks."
+        )
     raise exceptions.RaySystemError(text)
 
 
@@ -98,10 +100,12 @@ cdef int raise_full(uint64_t requested) except -1:
     if pr_store_stats(&context, &stats) != PR_OK:
         memset(&stats, 0, sizeof(stats))
     raise exceptions.ObjectStoreFullError(
-        f"The object store has no room for an object of {requested:,} bytes. Capacity {stats.capacity_bytes:,}, "
-        f"used {stats.used_bytes:,}, free {stats.capacity_bytes - stats.used_bytes:,} "
-        f"(largest free run {stats.largest_free_bytes:,}), in use by views {stats.pinned_bytes:,} bytes. "
-        "Drop references that are no longer needed, or start with ray.init(object_store_memory=...)."
+        f"The object store has no room for an object of {requested:,} bytes. "
+        f"Capacity {stats.capacity_bytes:,}, used {stats.used_bytes:,}, "
+        f"free {stats.capacity_bytes - stats.used_bytes:,} "
+        f"(largest free run {stats.largest_free_bytes:,}), "
+        f"in use by views {stats.pinned_bytes:,} bytes. Drop references that are no longer needed, "
+        "or start with ray.init(object_store_memory=...)."
     )
 
 
@@ -128,7 +132,9 @@ cdef int opened() except -1:
     return 0
 
 
-def create_session(heap_bytes: int, cpus: int, worker_limit: int, resources: dict[str, int], doorbell_fd: int) -> tuple[int, int]:
+def create_session(
+    heap_bytes: int, cpus: int, worker_limit: int, resources: dict[str, int], doorbell_fd: int
+) -> tuple[int, int]:
     """Make a session and become its driver. Resources are in 1/10000. Returns both memfds."""
     cdef pr_session_config config
     if is_open and not is_forked:

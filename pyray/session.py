@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
+import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ParamSpec, Self, TypeVar
 
 from pyray import machine, runtime
 from pyray.local_engine import LocalConfig, LocalEngine
@@ -50,6 +52,35 @@ class RayContext:
         shutdown()
 
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class _Turn:
+    """Of several threads that start or end the session, one does so at a time."""
+
+    def __init__(self) -> None:
+        self.renew()
+        os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        """Make a lock that nobody holds: in a forked child the holder may not exist."""
+        self.lock = threading.RLock()
+
+
+_turn = _Turn()
+
+
+def _one_at_a_time(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    @functools.wraps(function)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with _turn.lock:
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+@_one_at_a_time
 def init(  # noqa: PLR0913  (Ray's parameters)
     address: str | None = None,
     *,
@@ -210,6 +241,7 @@ def _context() -> RayContext:
     return RayContext(info, None, sys.version.split()[0], __version__)
 
 
+@_one_at_a_time
 def shutdown(_exiting_interpreter: bool = False) -> None:  # noqa: FBT001, FBT002  (as in Ray)
     """End the session: its workers, objects and everything they started are gone when this returns.
 
@@ -232,14 +264,11 @@ def _forget_inherited() -> None:
         shutdown()
 
 
+@_one_at_a_time
 def _start_for_lack_of_init() -> None:
     """Start with default settings; of several threads that need a session at once, one starts it."""
-    with _starting:
-        if not is_initialized():
-            init()
-
-
-_starting = threading.Lock()
+    if not is_initialized():
+        init()
 
 
 def is_initialized() -> bool:

@@ -1,4 +1,4 @@
-"""Threads that wait one after the other use the same latch: what one left behind must not mislead the next."""
+"""Threads that wait one after the other use one latch: what one left must not mislead the next."""
 
 from __future__ import annotations
 

@@ -293,8 +293,12 @@ def wait(list refs, uint32_t num_returns, timeout) -> tuple[list, list]:
     cdef RefArray array = RefArray(refs)
     refuse_duplicates(array.refs, count)
     wait_for(array.refs, count, num_returns, False, timeout, array.sealed)
-    ready, rest = [], []
-    for i in range(count):
+    while taken < num_returns and array.sealed[taken]:
+        taken += 1
+    if taken == num_returns:   # the first ones are ready: the usual case of tasks that end in order
+        return refs[:taken], refs[taken:]
+    ready, rest = refs[:taken], []
+    for i in range(taken, count):
         if taken < num_returns and array.sealed[i]:
             ready.append(refs[i])
             taken += 1

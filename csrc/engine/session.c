@@ -143,17 +143,34 @@ enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_demand *
     return pr_transact(ctx, find_class, &query);
 }
 
+/* What only this process knows about the session: its local counts and the pages it has touched. */
+static void close_private(struct pr_context *ctx)
+{
+    if (ctx->header == NULL) return;
+    pr_local_close(ctx);
+    pr_heap_forget(ctx);
+}
+
+/* The descriptors stay the caller's when an attachment fails. */
+static enum pr_status detach_unless_ok(struct pr_context *ctx, enum pr_status status)
+{
+    if (status == PR_OK) return PR_OK;
+    ctx->control_fd = ctx->heap_fd = -1;
+    pr_session_detach(ctx);
+    return status;
+}
+
 enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd, enum pr_slot_kind kind,
                                  uint32_t small)
 {
+    PR_ASSERT(kind == PR_SLOT_DRIVER || kind == PR_SLOT_SUPERVISOR); /* workers are counted: pr_worker_attach */
     PR_TRY(pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd, heap_fd));
-    return join_as(ctx, kind);
+    return detach_unless_ok(ctx, join_as(ctx, kind));
 }
 
 void pr_session_detach(struct pr_context *ctx)
 {
-    if (ctx->header != NULL) pr_local_close(ctx);
-    if (ctx->heap_granules != NULL) pr_os_unmap(ctx->heap_granules, ctx->header->heap_size / 65536 + 1);
+    close_private(ctx);
     pr_segment_detach(ctx);
 }
 
@@ -184,9 +201,17 @@ static enum pr_status adopt(struct pr_context *ctx, void *argument)
 
 enum pr_status pr_worker_adopt(struct pr_context *ctx, pr_index slot)
 {
+    close_private(ctx); /* a forked child has inherited its parent's */
+    PR_TRY(pr_local_open(ctx));
     PR_TRY(pr_transact(ctx, adopt, &slot));
     become(ctx, slot);
     return PR_OK;
+}
+
+enum pr_status pr_worker_attach(struct pr_context *ctx, int control_fd, int heap_fd, pr_index slot, uint32_t small)
+{
+    PR_TRY(pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd, heap_fd));
+    return detach_unless_ok(ctx, pr_worker_adopt(ctx, slot));
 }
 
 static enum pr_status request(struct pr_context *ctx, void *argument)

@@ -79,6 +79,8 @@ struct pr_context {
     const uint8_t *heap;
     uint8_t *heap_granules; /* what this process has touched; see shm/heap_copy.c */
     struct pr_local *local; /* this process's references; see store/local.h */
+    uint64_t control_size; /* what is mapped, whatever the header says */
+    uint64_t heap_size;
     int control_fd;
     int heap_fd;
     int doorbell_fd; /* eventfd that wakes the supervisor, or -1 */

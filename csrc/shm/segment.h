@@ -90,7 +90,8 @@ struct pr_context {
     struct pr_failpoints *failpoints; /* NULL: none armed */
     void (*run_chores)(struct pr_context *ctx); /* left-over work; set by the engine */
 
-    pr_index grow_pool; /* which pool PR_GROW speaks of, plus one */
+    pr_index grow_pool;      /* which pool PR_GROW speaks of */
+    uint32_t grow_committed; /* and how large it was then */
     uint32_t wake_count;
     bool wake_all;
     bool ring_doorbell;

@@ -68,14 +68,14 @@ static inline void pr_tx_record(struct pr_context *ctx, const void *address, uin
 static inline void pr_tx_store32(struct pr_context *ctx, const void *address, uint32_t value)
 {
     pr_tx_record(ctx, address, 4, *(const uint32_t *)address);
-    *(volatile uint32_t *)pr_writable_at(ctx, address) = value;
+    pr_store_relaxed(pr_writable_at(ctx, address), value); /* a few words are read outside the lock */
     PR_INJECT(ctx, 2);
 }
 
 static inline void pr_tx_store64(struct pr_context *ctx, const void *address, uint64_t value)
 {
     pr_tx_record(ctx, address, 8, *(const uint64_t *)address);
-    *(volatile uint64_t *)pr_writable_at(ctx, address) = value;
+    pr_store64_relaxed(pr_writable_at(ctx, address), value);
     PR_INJECT(ctx, 2);
 }
 

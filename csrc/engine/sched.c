@@ -41,8 +41,10 @@ bool pr_class_feasible(const struct pr_context *ctx, pr_index shape)
 bool pr_resources_fit(const struct pr_context *ctx, pr_index shape)
 {
     const struct pr_class *c = pr_class_at(ctx, shape);
-    for (uint32_t i = 0; i < c->demand_count; i++)
-        if (c->demand[i].amount > pr_engine_root(ctx)->resources[c->demand[i].resource].free) return false;
+    for (uint32_t i = 0; i < c->demand_count; i++) {
+        int64_t amount = c->demand[i].amount; /* none is always there, even when less than none is free */
+        if (amount > 0 && amount > pr_engine_root(ctx)->resources[c->demand[i].resource].free) return false;
+    }
     return true;
 }
 

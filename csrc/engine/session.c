@@ -246,9 +246,20 @@ static enum pr_status claim_latch(struct pr_context *ctx, void *argument) { retu
 
 enum pr_status pr_latch_claim(struct pr_context *ctx, pr_index *latch) { return pr_transact(ctx, claim_latch, latch); }
 
+/* The next thread to use this latch must not believe in watches that go with it. */
+static void forget_watches(struct pr_context *ctx, pr_index latch)
+{
+    pr_index edge = pr_latch_at(ctx, latch)->watches;
+    for (uint32_t i = 0; i < PR_STEP_EDGES && edge != PR_NONE; i++, edge = pr_edge_at(ctx, edge)->link) {
+        struct pr_local *local = &ctx->local[pr_edge_at(ctx, edge)->object];
+        if (local->watch == latch) local->watch = PR_NONE;
+    }
+}
+
 static enum pr_status unclaim_latch(struct pr_context *ctx, void *argument)
 {
     const pr_index *latch = argument;
+    forget_watches(ctx, *latch);
     return pr_repair_latch(ctx, ctx->slot, *latch);
 }
 

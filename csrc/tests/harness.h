@@ -52,12 +52,6 @@ HARNESS_UNUSED static uint64_t harness_number(const char *name, const char *vari
     return text != NULL ? strtoull(text, NULL, 0) : otherwise;
 }
 
-HARNESS_UNUSED static bool harness_flag(const char *name)
-{
-    for (int i = 1; i < harness.argc; i++)
-        if (strcmp(harness.argv[i], name) == 0) return true;
-    return false;
-}
 
 HARNESS_UNUSED static void harness_start(int argc, char **argv)
 {

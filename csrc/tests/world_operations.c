@@ -167,6 +167,12 @@ static void statistics(struct member *m)
 
 /* ---- tasks --------------------------------------------------------------------------------------------- */
 
+/* Alone in their processes, members would submit faster than they run. */
+static bool crowded(const struct member *m)
+{
+    return m->world == NULL && pr_load_relaxed(&m->ctx.header->pools[PR_POOL_TASK].used) > 200;
+}
+
 struct wish {
     struct pr_ref awaited[40], captured[40], results[WORLD_RESULTS];
     struct pr_submission s;
@@ -196,7 +202,7 @@ static bool submit_wish(struct member *m, struct wish *wish)
 static void submit(struct member *m)
 {
     struct wish w;
-    if (m->ref_count == 0) return;
+    if (m->ref_count == 0 || crowded(m)) return;
     wish(m, &w);
     submit_wish(m, &w);
 }
@@ -204,7 +210,7 @@ static void submit(struct member *m)
 static void create_actor(struct member *m)
 {
     struct wish w;
-    if (m->ref_count == 0 || m->handle_count == MEMBER_HANDLES) return;
+    if (m->ref_count == 0 || m->handle_count == MEMBER_HANDLES || crowded(m)) return;
     wish(m, &w);
     w.s.flags = PR_TASK_CREATES_ACTOR | (one_in(m, 2) ? PR_TASK_KEEPS : 0);
     if (submit_wish(m, &w)) m->handles[m->handle_count++] = w.s.actor;
@@ -222,7 +228,7 @@ static void call_actor(struct member *m)
 {
     struct wish w;
     struct pr_ref handle;
-    if (m->ref_count == 0 || !any_handle(m, &handle)) return;
+    if (m->ref_count == 0 || crowded(m) || !any_handle(m, &handle)) return;
     wish(m, &w);
     w.s.flags = PR_TASK_OF_ACTOR;
     w.s.actor = handle;
@@ -258,6 +264,16 @@ static void take(struct member *m)
     listen(m);
     m->sleeping = false;
     note_taken(m, pr_take(&m->ctx, &m->taken));
+}
+
+/* What a task was given can be kept beyond its end. */
+static void borrow(struct member *m)
+{
+    if (!m->running) return;
+    struct pr_ref ref = m->taken.function;
+    if (m->taken.arguments.index != PR_NONE && one_in(m, 2)) ref = m->taken.arguments;
+    if (m->taken.result_count > 0 && one_in(m, 3)) ref = m->results[below(m, m->taken.result_count)];
+    if (done(m, "borrow", pr_acquire(&m->ctx, &ref, 1))) keep(m, ref);
 }
 
 static void begin_result(struct member *m)
@@ -442,6 +458,7 @@ static const struct {
     {"take", take, WORKER, 16},
     {"begin_result", begin_result, WORKER, 6},
     {"finish", finish, WORKER, 12},
+    {"borrow", borrow, WORKER, 4},
     {"lend", lend, WORKER, 3},
     {"claim_latch", claim_latch, 7, 2},
     {"unclaim_latch", unclaim_latch, 7, 1},

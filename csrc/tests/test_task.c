@@ -247,6 +247,24 @@ static void a_leaving_worker_passes_the_wake_up_on(void)
     close_session();
 }
 
+/* Starting a process takes long; a worker that idles meanwhile is not kept waiting for it. */
+static void idle_workers_are_woken_while_others_start(void)
+{
+    struct pr_taken taken;
+    struct pr_ref results[2];
+    open_session();
+    submit(&results[0], 1, 0);
+    CHECK(pr_engine_root(&driver)->starting == 1); /* `worker`, which has not arrived yet */
+    OK(pr_worker_request(&driver));
+    OK(pr_take(&worker, &taken));
+    CHECK(fixture_finish(&worker, &taken, 1, &taken) == PR_EMPTY);
+    CHECK(pr_engine_root(&driver)->spawn_requests == 1);
+    uint32_t before = main_sequence(&worker);
+    submit(&results[1], 1, 0);
+    CHECK(main_sequence(&worker) != before);
+    close_session();
+}
+
 static void a_session_that_ends_sends_workers_home(void)
 {
     struct pr_taken taken;
@@ -317,6 +335,7 @@ int main(int argc, char **argv)
     RUN(resources_are_respected_and_lent);
     RUN(nothing_needed_always_fits);
     RUN(a_leaving_worker_passes_the_wake_up_on);
+    RUN(idle_workers_are_woken_while_others_start);
     RUN(a_session_that_ends_sends_workers_home);
     RUN(no_transaction_is_long);
     return harness_end();

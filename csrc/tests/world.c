@@ -96,8 +96,9 @@ const char *runnable_without_worker(const struct pr_context *ctx)
     bool runnable = false;
     for (pr_index i = 1; i <= root->class_count; i++)
         runnable |= pr_class_at(ctx, i)->count > 0 && pr_resources_fit(ctx, i);
-    if (!runnable || root->spawn_requests + root->starting + root->waking > 0) return NULL;
+    if (!runnable || root->waking > 0) return NULL;
     if (root->idle_count > 0) return "a task could run and a worker idles, but nobody wakes it";
+    if (root->spawn_requests + root->starting > 0) return NULL;
     if (root->worker_count < root->worker_limit) return "a task could run, but no worker is asked for";
     return NULL;
 }

@@ -211,6 +211,7 @@ static void create_actor(struct member *m)
 {
     struct wish w;
     if (m->ref_count == 0 || m->handle_count == MEMBER_HANDLES || crowded(m)) return;
+    if (m->world == NULL && !one_in(m, 8)) return; /* few workers, and each actor takes one */
     wish(m, &w);
     w.s.flags = PR_TASK_CREATES_ACTOR | (one_in(m, 2) ? PR_TASK_KEEPS : 0);
     if (submit_wish(m, &w)) m->handles[m->handle_count++] = w.s.actor;

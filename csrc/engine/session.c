@@ -120,7 +120,7 @@ enum pr_status pr_session_create(struct pr_context *ctx, const struct pr_session
     PR_TRY(pr_segment_create(ctx, plans, PR_POOLS, PR_ALIGN_UP(config->heap_bytes, 4096)));
     enum pr_status status = pr_transact(ctx, initialise, (void *)config);
     if (status == PR_OK) status = join_as(ctx, PR_SLOT_DRIVER);
-    if (status != PR_OK) pr_session_detach(ctx);
+    if (status != PR_OK) pr_session_detach(ctx, false);
     return status;
 }
 
@@ -156,7 +156,7 @@ static enum pr_status detach_unless_ok(struct pr_context *ctx, enum pr_status st
 {
     if (status == PR_OK) return PR_OK;
     ctx->control_fd = ctx->heap_fd = -1;
-    pr_session_detach(ctx);
+    pr_session_detach(ctx, false);
     return status;
 }
 
@@ -168,10 +168,10 @@ enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int hea
     return detach_unless_ok(ctx, join_as(ctx, kind));
 }
 
-void pr_session_detach(struct pr_context *ctx)
+void pr_session_detach(struct pr_context *ctx, bool keep_heap)
 {
     close_private(ctx);
-    pr_segment_detach(ctx);
+    pr_segment_detach(ctx, keep_heap);
 }
 
 /* ---- workers ---------------------------------------------------------------------------------------- */
@@ -246,7 +246,8 @@ static enum pr_status claim_latch(struct pr_context *ctx, void *argument) { retu
 
 enum pr_status pr_latch_claim(struct pr_context *ctx, pr_index *latch) { return pr_transact(ctx, claim_latch, latch); }
 
-/* The next thread to use this latch must not believe in watches that go with it. */
+/* The private marks "watched by this latch" go before the watches do: another thread may get the same latch,
+ * and must not believe them. */
 static void forget_watches(struct pr_context *ctx, pr_index latch)
 {
     pr_index edge = pr_latch_at(ctx, latch)->watches;

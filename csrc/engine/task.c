@@ -590,6 +590,21 @@ enum pr_status pr_result_begin(struct pr_context *ctx, struct pr_ref result, uin
     return PR_OK;
 }
 
+static enum pr_status result_abort(struct pr_context *ctx, void *argument)
+{
+    const struct pr_ref *result = argument;
+    const struct pr_object *o;
+    PR_TRY(pr_object_find(ctx, *result, &o));
+    if (o->state != PR_OBJECT_CREATING || o->claim != ctx->slot) return PR_STATE;
+    pr_object_abort(ctx, result->index);
+    return PR_OK;
+}
+
+void pr_result_abort(struct pr_context *ctx, struct pr_ref result)
+{
+    PR_ASSERT(pr_operate(ctx, result_abort, &result) != PR_GROW);
+}
+
 struct finish {
     pr_index task;
     const struct pr_value *results;

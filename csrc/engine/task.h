@@ -55,6 +55,9 @@ PR_MUST_CHECK enum pr_status pr_task_results(struct pr_context *ctx, pr_index ta
 PR_MUST_CHECK enum pr_status pr_result_begin(struct pr_context *ctx, struct pr_ref result, uint64_t size_bytes,
                                              uint64_t *offset);
 
+/* Gives that block back: the payload could not be written. */
+void pr_result_abort(struct pr_context *ctx, struct pr_ref result);
+
 /* Seals the task's results, all of them and in order, ends it, and takes the next one in the same transaction as the
  * last of them. An inline result has at most PR_STEP_EDGES children. Answers as pr_take; after another answer
  * (PR_STALE: a child is gone) the task is still this worker's and can be finished again. */

@@ -1,7 +1,6 @@
 #include "shm/segment.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/atomic.h"
 #include "base/check.h"
@@ -103,7 +102,7 @@ enum pr_status pr_segment_create(struct pr_context *ctx, const struct pr_pool_pl
     PR_ASSERT(pool_count <= PR_POOL_MAX);
     clear_context(ctx);
     enum pr_status status = create(ctx, plans, pool_count, heap_size);
-    if (status != PR_OK) pr_segment_detach(ctx);
+    if (status != PR_OK) pr_segment_detach(ctx, false);
     return status;
 }
 
@@ -147,21 +146,21 @@ enum pr_status pr_segment_attach(struct pr_context *ctx, const struct pr_pool_pl
     enum pr_status status = attach(ctx, plans, pool_count);
     if (status != PR_OK) {
         ctx->control_fd = ctx->heap_fd = -1; /* still the caller's */
-        pr_segment_detach(ctx);
+        pr_segment_detach(ctx, false);
     }
     return status;
 }
 
 static void close_fd(int *fd)
 {
-    if (*fd >= 0) close(*fd);
+    if (*fd >= 0) pr_os_close(*fd);
     *fd = -1;
 }
 
-void pr_segment_detach(struct pr_context *ctx)
+void pr_segment_detach(struct pr_context *ctx, bool keep_heap)
 {
     if (ctx->heap_writable != NULL) pr_os_unmap(ctx->heap_writable, ctx->heap_size);
-    if (ctx->heap != NULL) pr_os_unmap((void *)ctx->heap, ctx->heap_size);
+    if (ctx->heap != NULL && !keep_heap) pr_os_unmap((void *)ctx->heap, ctx->heap_size);
     if (ctx->writable != NULL) pr_os_unmap(ctx->writable, ctx->control_size);
     if (ctx->header != NULL) pr_os_unmap((void *)ctx->header, ctx->control_size);
     close_fd(&ctx->control_fd);

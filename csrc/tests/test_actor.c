@@ -14,8 +14,8 @@ static void open_session(void)
 static void close_session(void)
 {
     AUDIT(&driver);
-    pr_session_detach(&worker);
-    pr_session_detach(&driver);
+    pr_session_detach(&worker, false);
+    pr_session_detach(&driver, false);
 }
 
 static struct pr_ref create_actor(int64_t cpus, uint32_t flags)
@@ -98,7 +98,7 @@ static void created_actors_make_room_for_tasks(void)
     taken.result_count = 1;
     CHECK(fixture_finish(&worker, &taken, 0, &taken) == PR_EMPTY);
     CHECK(pr_latch_sequence(&second, pr_slot_at(&second, second.slot)->latch) != before);
-    pr_session_detach(&second);
+    pr_session_detach(&second, false);
     close_session();
 }
 
@@ -126,7 +126,7 @@ static void waiting_calls_hold_back_their_caller_only(void)
     CHECK(fixture_accounts(&driver).lanes == 0);
     CHECK(run_mailbox(&taken, 20) == 2);
     CHECK(fixture_number(&driver, results[1]) == 20 && fixture_number(&driver, results[2]) == 21);
-    pr_session_detach(&second);
+    pr_session_detach(&second, false);
     close_session();
 }
 
@@ -249,8 +249,8 @@ static void many_lanes_are_drained(void)
     CHECK(fixture_finish(&second, &taken, 5, &taken) == PR_EMPTY);
     CHECK_THAT(fixture_accounts(&driver).lanes == 0, "%u", fixture_accounts(&driver).lanes);
     CHECK(run_mailbox(&taken, 0) == CALLERS * CALLS);
-    for (int i = 0; i < CALLERS; i++) pr_session_detach(&callers[i]);
-    pr_session_detach(&second);
+    for (int i = 0; i < CALLERS; i++) pr_session_detach(&callers[i], false);
+    pr_session_detach(&second, false);
     close_session();
 }
 
@@ -281,8 +281,8 @@ static void a_long_lane_behind_waiting_ones(void)
     OK(fixture_finish(&second, &taken, 5, &taken));
     CHECK_THAT(fixture_accounts(&driver).lanes == CALLERS, "%u", fixture_accounts(&driver).lanes);
     CHECK(run_mailbox(&taken, 0) == CALLS);
-    for (int i = 0; i < CALLERS; i++) pr_session_detach(&callers[i]);
-    pr_session_detach(&second);
+    for (int i = 0; i < CALLERS; i++) pr_session_detach(&callers[i], false);
+    pr_session_detach(&second, false);
     close_session();
 }
 

@@ -61,7 +61,7 @@ static void hits_are_counted(void)
     CHECK(points.point[PR_FP_PUT_CREATED].hits == 1);
     CHECK(points.point[PR_FP_PUT_COPIED].hits == 1);
     CHECK(points.point[PR_FP_RELEASE_BEFORE].hits == 1);
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 static void a_delay_delays(void)
@@ -75,7 +75,7 @@ static void a_delay_delays(void)
     uint64_t before = pr_os_monotonic_ns();
     pr_release(&ctx, ref);
     CHECK(pr_os_monotonic_ns() - before >= 15000000);
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 static void kill_strikes_at_its_hit(void)
@@ -97,7 +97,7 @@ static void kill_strikes_at_its_hit(void)
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     struct pr_accounts accounts = fixture_accounts(&ctx);
     CHECK_THAT(accounts.objects == 1, "the second release did not happen: %u objects", accounts.objects);
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 int main(int argc, char **argv)

@@ -55,7 +55,7 @@ static void blocks_are_aligned_and_apart(void)
     CHECK(pr_heap_root(&ctx)->used == 0 && pr_heap_root(&ctx)->top == 0);
     CHECK(pr_heap_root(&ctx)->peak == 20);
     audit(&ctx);
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 /* Every order of freeing three neighbours ends in an empty heap. */
@@ -76,7 +76,7 @@ static void neighbours_merge_in_every_order(void)
         give(&ctx, guard);
         CHECK(pr_heap_root(&ctx)->top == 0 && ctx.header->pools[PR_POOL_BLOCK].used == 0);
     }
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 static void freed_memory_comes_back_first(void)
@@ -94,7 +94,7 @@ static void freed_memory_comes_back_first(void)
     OK(take(&ctx, 1024, &c)); /* a larger free block is cut */
     CHECK(offset(&ctx, c) == where && pr_heap_root(&ctx)->top == top);
     audit(&ctx);
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 static void full_is_an_answer(void)
@@ -111,7 +111,7 @@ static void full_is_an_answer(void)
     audit(&ctx);
     give(&ctx, all);
     OK(take(&ctx, 1, &none));
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 /* Around every border of a size class: a freed block serves exactly the sizes that fit it. */
@@ -136,7 +136,7 @@ static void class_borders(void)
         }
     }
     CHECK(pr_heap_root(&ctx)->top == 0);
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 static uint64_t random_size(struct random *random)
@@ -182,7 +182,7 @@ static void random_sequence(void)
         }
         if (step % 16 == 0) audit(&ctx);
     }
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 int main(int argc, char **argv)

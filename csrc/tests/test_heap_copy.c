@@ -48,7 +48,7 @@ static void states_follow_the_writes(void)
     write_and_compare(&ctx, (2 << 20) + 64, LARGE + GRANULE); /* parts of granules stay untouched */
     CHECK(ctx.heap_granules[32] == UNTOUCHED && ctx.heap_granules[33] == WRITTEN);
     CHECK(ctx.heap_granules[36] == WRITTEN && ctx.heap_granules[37] == UNTOUCHED);
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 /* A write across every pair of neighbouring states. */
@@ -66,7 +66,7 @@ static void writes_cross_states(void)
                 fill_source(harness_seed() + 1);
                 write_and_compare(&ctx, border - size + 1, 2 * size - 3);
             }
-            pr_session_detach(&ctx);
+            pr_session_detach(&ctx, false);
         }
     }
 }
@@ -81,7 +81,7 @@ static void ends_of_the_heap(void)
     write_and_compare(&ctx, 0, HEAP);
     write_and_compare(&ctx, 0, HEAP);
     OK(pr_heap_write(&ctx, 0, NULL, 0));
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 static void a_heap_of_odd_size(void)
@@ -92,7 +92,7 @@ static void a_heap_of_odd_size(void)
     uint64_t size = ctx.header->heap_size;
     write_and_compare(&ctx, size - 10, 10);
     write_and_compare(&ctx, 0, size);
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 static void two_threads_meet_at_any_offset(void)
@@ -107,7 +107,7 @@ static void two_threads_meet_at_any_offset(void)
             fill_source(harness_seed() + i * 10 + j);
             write_and_compare(&ctx, offsets[i], PR_COPY_PARALLEL_BYTES + extra[j]);
         }
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 static void random_writes(void)
@@ -125,7 +125,7 @@ static void random_writes(void)
     }
     CHECK(memcmp(ctx.heap, shadow, HEAP) == 0);
     free(shadow);
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 struct writer {
@@ -155,7 +155,7 @@ static void threads_of_one_process_write_at_once(void)
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     for (uint64_t i = 0; i < 4000; i++)
         CHECK(memcmp(ctx.heap + i * 1024, source + i * 1024, 1000) == 0);
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
 }
 
 int main(int argc, char **argv)

@@ -159,9 +159,9 @@ static void processes_die_at_any_moment(void)
            (unsigned long long)root->retried);
     const char *wrong = world_end(&world);
     CHECK_THAT(wrong == NULL, "%s", wrong);
-    pr_session_detach(&world.member[0].ctx);
-    pr_session_detach(&world.member[WORLD_MEMBERS - 1].ctx);
-    pr_session_detach(supervisor);
+    pr_session_detach(&world.member[0].ctx, false);
+    pr_session_detach(&world.member[WORLD_MEMBERS - 1].ctx, false);
+    pr_session_detach(supervisor, false);
 }
 
 int main(int argc, char **argv)

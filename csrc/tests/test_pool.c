@@ -62,7 +62,7 @@ static void last_given_is_first_taken(void)
     CHECK(c == b);
     OK(take_from(&ctx, 0, &c));
     CHECK(c == a && pr_pool_count_free(&ctx, 0) == 0);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 static void growth_goes_to_capacity_and_no_further(void)
@@ -80,7 +80,7 @@ static void growth_goes_to_capacity_and_no_further(void)
     give_to(&ctx, 0, 5000);
     OK(take_from(&ctx, 0, &index));
     CHECK(index == 5000);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 /* Another process grows the pool to its capacity while this one, told to grow, has not come to it. */
@@ -104,8 +104,8 @@ static void growth_by_another_counts(void)
     CHECK(ctx.header->pools[1].committed == 2000);
     OK(pr_pool_grow(&ctx, 1)); /* there is room: not PR_TABLE_FULL */
     OK(take_from(&ctx, 1, &index));
-    pr_segment_detach(&other);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&other, false);
+    pr_segment_detach(&ctx, false);
 }
 
 static void several_processes_grow(void)
@@ -126,7 +126,7 @@ static void several_processes_grow(void)
     }
     CHECK(ctx.header->pools[0].used == 9996 && ctx.header->pools[0].high_water == 9997);
     CHECK(pr_pool_count_free(&ctx, 0) == 0);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 static void a_damaged_list_is_noticed(void)
@@ -143,7 +143,7 @@ static void a_damaged_list_is_noticed(void)
     CHECK(pr_pool_count_free(&ctx, 0) == UINT32_MAX);
     *link = 9999; /* outside */
     CHECK(pr_pool_count_free(&ctx, 0) == UINT32_MAX);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 int main(int argc, char **argv)

@@ -19,9 +19,9 @@ static void close_session(void)
     for (pr_index i = 1; i < supervisor.header->pools[PR_POOL_SLOT].high_water; i++)
         if (i != supervisor.slot) OK(pr_sweep(&supervisor, i, 9));
     CHECK(fixture_is_empty(&supervisor, 1));
-    pr_session_detach(&worker);
-    pr_session_detach(&supervisor);
-    pr_session_detach(&driver);
+    pr_session_detach(&worker, false);
+    pr_session_detach(&supervisor, false);
+    pr_session_detach(&driver, false);
 }
 
 static void submit(struct pr_submission *s, struct pr_ref *results, uint32_t count)
@@ -77,7 +77,7 @@ static void a_task_is_retried_then_failed(void)
     AUDIT(&driver);
     CHECK(pr_engine_root(&driver)->ready_count == 1 && pr_engine_root(&driver)->retried == 1);
     CHECK(pr_engine_root(&driver)->spawn_requests == 1); /* a worker is asked for */
-    pr_session_detach(&worker);
+    pr_session_detach(&worker, false);
     fixture_worker(&worker, &driver);
     OK(pr_take(&worker, &taken));
     CHECK(taken.attempt == 2);
@@ -113,7 +113,7 @@ static void results_of_the_first_attempt_stay(void)
     OK(pr_sweep(&supervisor, worker.slot, 9));
     AUDIT(&driver);
     CHECK(fixture_accounts(&driver).blocks == 0);
-    pr_session_detach(&worker);
+    pr_session_detach(&worker, false);
     fixture_worker(&worker, &driver);
     OK(pr_take(&worker, &taken));
     CHECK(pr_result_begin(&worker, results[3], 100, &offset) == PR_STATE);
@@ -142,7 +142,7 @@ static void orphans_are_not_run(void)
     AUDIT(&driver);
     CHECK_THAT(pr_engine_root(&driver)->ready_count == 1, "%u", pr_engine_root(&driver)->ready_count);
     CHECK(fixture_accounts(&driver).tasks == 1);
-    pr_session_detach(&second);
+    pr_session_detach(&second, false);
     struct pr_taken taken;
     OK(pr_take(&worker, &taken));
     CHECK(taken.result.index == results[0].index);
@@ -168,7 +168,7 @@ static void waiting_ends_with_the_waiter(void)
     AUDIT(&driver);
     CHECK(fixture_accounts(&driver).latches == 2);
     struct pr_taken taken;
-    pr_session_detach(&worker);
+    pr_session_detach(&worker, false);
     fixture_worker(&worker, &driver);
     OK(pr_take(&worker, &taken));
     CHECK(fixture_finish(&worker, &taken, 1, &taken) == PR_EMPTY);
@@ -190,7 +190,7 @@ static void workers_die_in_every_state(void)
     CHECK(pr_take(&worker, &taken) == PR_EMPTY);
     OK(pr_sweep(&supervisor, worker.slot, 9)); /* IDLE */
     AUDIT(&driver);
-    pr_session_detach(&worker);
+    pr_session_detach(&worker, false);
     fixture_worker(&worker, &driver);
     CHECK(pr_take(&worker, &taken) == PR_EMPTY);
     submit(&s, &result, 1);
@@ -199,7 +199,7 @@ static void workers_die_in_every_state(void)
     OK(pr_sweep(&supervisor, worker.slot, 9));
     AUDIT(&driver);
     CHECK(pr_engine_root(&driver)->spawn_requests == 1);
-    pr_session_detach(&worker);
+    pr_session_detach(&worker, false);
     fixture_worker(&worker, &driver);
     OK(pr_take(&worker, &taken));
     CHECK(fixture_finish(&worker, &taken, 1, &taken) == PR_EMPTY);
@@ -221,7 +221,7 @@ static void slots_get_new_generations(void)
     pr_index slot = worker.slot;
     uint32_t generation = worker.slot_generation;
     OK(pr_sweep(&supervisor, slot, 9));
-    pr_session_detach(&worker);
+    pr_session_detach(&worker, false);
     fixture_worker(&worker, &driver);
     CHECK(worker.slot == slot && worker.slot_generation == generation + 1);
     close_session();
@@ -289,7 +289,7 @@ static void a_new_actor_in_a_dead_ones_place_lives(void)
     pr_index index;
     OK(pr_actor_find(&driver, another, &index));
     CHECK(pr_actor_at(&driver, index)->state == PR_ACTOR_ALIVE);
-    pr_session_detach(&second);
+    pr_session_detach(&second, false);
     close_session();
 #endif
 }

@@ -30,8 +30,8 @@ static void create_attach_detach(void)
     CHECK(two.header != one.header && two.header->nonce == one.header->nonce);
     one.heap_writable[12345] = 'x';
     CHECK(two.heap[12345] == 'x');
-    pr_segment_detach(&two);
-    pr_segment_detach(&one);
+    pr_segment_detach(&two, false);
+    pr_segment_detach(&one, false);
     CHECK(count_mappings() == 0);
 }
 
@@ -45,7 +45,7 @@ static void memfds_are_sealed_and_close_on_exec(void)
         CHECK(ftruncate(fd, 1 << 30) != 0);
         CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     }
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 static uint8_t *find_writable_through(const void *address)
@@ -70,7 +70,7 @@ static void readers_cannot_write(void)
     CHECK(find_writable_through(ctx.header) == NULL);
     CHECK(find_writable_through(ctx.heap) == NULL);
     CHECK(find_writable_through(ctx.writable) != NULL);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 /* Attaching must be refused, leave no mapping, and leave the descriptors to the caller. */
@@ -114,8 +114,8 @@ static void a_damaged_header_is_refused(void)
     REFUSED_WITH(&ctx, pools[1].committed, 1001);
     REFUSED_WITH(&ctx, pools[1].high_water, 1002);
     OK(pr_segment_attach(&other, plans, 2, dup(ctx.control_fd), dup(ctx.heap_fd))); /* all restored */
-    pr_segment_detach(&other);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&other, false);
+    pr_segment_detach(&ctx, false);
 }
 
 static void another_build_is_refused(void)
@@ -127,7 +127,7 @@ static void another_build_is_refused(void)
     refused("entry size", &ctx, larger, 2);
     refused("more pools", &ctx, more, 3);
     refused("fewer pools", &ctx, plans, 1);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 static void refused_files(int control, int heap)
@@ -158,7 +158,7 @@ static void other_files_are_refused(void)
     close(empty);
     close(truncated);
     close(zeros);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 static void a_session_refuses_other_tables(void)
@@ -172,7 +172,7 @@ static void a_session_refuses_other_tables(void)
     CHECK(count_mappings() == 4);
     close(control);
     close(heap);
-    pr_session_detach(&ctx);
+    pr_session_detach(&ctx, false);
     CHECK(count_mappings() == 0);
 }
 

@@ -14,8 +14,8 @@ static void close_two(uint32_t objects_left)
     AUDIT(&one);
     struct pr_accounts accounts = fixture_accounts(&one);
     CHECK_THAT(accounts.objects == objects_left, "%u objects left", accounts.objects);
-    pr_session_detach(&two);
-    pr_session_detach(&one);
+    pr_session_detach(&two, false);
+    pr_session_detach(&one, false);
 }
 
 static void inline_values_of_every_size(void)

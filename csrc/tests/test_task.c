@@ -14,8 +14,8 @@ static void open_session(void)
 static void close_session(void)
 {
     AUDIT(&driver);
-    pr_session_detach(&worker);
-    pr_session_detach(&driver);
+    pr_session_detach(&worker, false);
+    pr_session_detach(&driver, false);
 }
 
 static void submit(struct pr_ref *results, uint32_t count, int64_t cpus)
@@ -203,7 +203,7 @@ static void resources_are_respected_and_lent(void)
     CHECK(fixture_finish(&worker, &first, 1, &first) == PR_EMPTY);
     CHECK(fixture_finish(&second, &other, 1, &other) == PR_EMPTY);
     CHECK(pr_engine_root(&driver)->resources[0].free == 4 * PR_RESOURCE_UNIT);
-    pr_session_detach(&second);
+    pr_session_detach(&second, false);
     close_session();
 }
 
@@ -221,7 +221,7 @@ static void nothing_needed_always_fits(void)
     pr_task_reclaim(&worker, first.task); /* less than nothing is free now */
     submit(&results[2], 1, 0);
     OK(fixture_finish(&second, &other, 1, &other));
-    pr_session_detach(&second);
+    pr_session_detach(&second, false);
     close_session();
 }
 
@@ -243,7 +243,7 @@ static void a_leaving_worker_passes_the_wake_up_on(void)
     CHECK(pr_take(&worker, &taken) == PR_EXIT);
     CHECK(main_sequence(&second) != before);
     OK(pr_take(&second, &taken));
-    pr_session_detach(&second);
+    pr_session_detach(&second, false);
     close_session();
 }
 

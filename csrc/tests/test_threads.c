@@ -44,7 +44,7 @@ static void detach(struct pr_context *ctx, const struct pr_context *saved)
     ctx->undo = saved->undo;
     ctx->heap_writable = saved->heap_writable;
     ctx->heap = saved->heap;
-    pr_session_detach(ctx);
+    pr_session_detach(ctx, false);
 }
 
 /* No more workers than threads: a worker that is asked for would be waited for in vain. */
@@ -92,7 +92,7 @@ static void close_session(void)
     for (uint32_t i = 0; i < THREADS; i++) detach(&members[i].ctx, &own[i]);
     detach(&supervisor, &own[THREADS]);
     if (one_mapping) first.header = NULL; /* its read-only mapping stays until the end of the program */
-    pr_session_detach(&first);
+    pr_session_detach(&first, false);
 }
 
 static void fail(const char *what)

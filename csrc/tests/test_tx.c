@@ -24,7 +24,7 @@ static void commit_keeps(void)
     TX_ADD(&ctx, *word(&ctx, 0), 5);
     pr_tx_commit(&ctx);
     CHECK(*word(&ctx, 0) == 12 && ctx.header->undo_count == 0);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 static void rollback_restores_in_reverse(void)
@@ -42,7 +42,7 @@ static void rollback_restores_in_reverse(void)
     CHECK(ctx.header->undo_count == 0);
     OK(pr_tx_begin(&ctx)); /* the lock is free */
     pr_tx_commit(&ctx);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 static void copies_are_logged(void)
@@ -57,7 +57,7 @@ static void copies_are_logged(void)
         pr_tx_rollback(&ctx);
         for (uint32_t i = 0; i < 8; i++) CHECK(*word(&ctx, i) == 0);
     }
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 static enum pr_status refuse(struct pr_context *ctx, void *argument)
@@ -81,7 +81,7 @@ static void a_refused_operation_has_no_effect(void)
     enum pr_status empty = PR_EMPTY;
     CHECK(pr_transact(&ctx, refuse, &empty) == PR_EMPTY);
     CHECK(*word(&ctx, 0) == 99);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 static void wakes_are_named_once_and_overflow_to_all(void)
@@ -100,7 +100,7 @@ static void wakes_are_named_once_and_overflow_to_all(void)
     CHECK(ctx.wake_all);
     pr_tx_rollback(&ctx);
     CHECK(ctx.wake_count == 0 && !ctx.wake_all);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 /* A child stores `stores` words in a transaction and dies in it. */
@@ -129,7 +129,7 @@ static void the_next_owner_repairs(void)
         pr_tx_commit(&ctx);
     }
     CHECK(ctx.header->recoveries == 6);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 static enum pr_status hoard(struct pr_context *ctx, void *argument)
@@ -158,7 +158,7 @@ static void too_long_a_transaction_stops_the_process(void)
     OK(pr_tx_begin(&ctx));
     CHECK(*word(&ctx, 0) == before);
     pr_tx_commit(&ctx);
-    pr_segment_detach(&ctx);
+    pr_segment_detach(&ctx, false);
 }
 
 int main(int argc, char **argv)

@@ -21,8 +21,8 @@ static void open_session(uint32_t count)
 static void close_session(void)
 {
     AUDIT(&driver);
-    pr_session_detach(&worker);
-    pr_session_detach(&driver);
+    pr_session_detach(&worker, false);
+    pr_session_detach(&driver, false);
 }
 
 /* Ends the oldest task with a number or an error. */

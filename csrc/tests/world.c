@@ -29,8 +29,8 @@ void world_create(struct world *world, uint64_t seed)
 
 void world_destroy(struct world *world)
 {
-    for (uint32_t i = 0; i < WORLD_MEMBERS; i++) pr_session_detach(&world->member[i].ctx);
-    pr_session_detach(&world->reaper);
+    for (uint32_t i = 0; i < WORLD_MEMBERS; i++) pr_session_detach(&world->member[i].ctx, false);
+    pr_session_detach(&world->reaper, false);
 }
 
 void member_forget(struct member *m)

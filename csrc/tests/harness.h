@@ -8,9 +8,10 @@
  *         return harness_end();
  *     }
  *
- * A failed CHECK reports, fails its case and goes on; a failed REQUIRE ends the program, for what follows
- * would make no sense. Randomness comes from harness_seed(): an argument --seed=N, else the environment's
- * PYRAY_TEST_SEED, else the clock; failures print it. Further arguments are names of cases to run. */
+ * A failed CHECK reports, fails its case and goes on; a failed REQUIRE ends the program, for what
+ * follows would make no sense. Randomness comes from harness_seed(): an argument --seed=N, else the
+ * environment's PYRAY_TEST_SEED, else the clock; failures print it. Further arguments are names of
+ * cases to run. */
 #ifndef PYRAY_TESTS_HARNESS_H
 #define PYRAY_TESTS_HARNESS_H
 
@@ -41,28 +42,29 @@ __attribute__((weak)) struct harness harness; /* one for all files of a program 
 HARNESS_UNUSED static uint64_t harness_seed(void) { return harness.seed; }
 
 /* The value of an argument --name=value, or of the environment variable, or `otherwise`. */
-HARNESS_UNUSED static uint64_t harness_number(const char *name, const char *variable, uint64_t otherwise)
+HARNESS_UNUSED static uint64_t harness_number(const char *name, const char *variable,
+                                              uint64_t otherwise)
 {
     size_t length = strlen(name);
     for (int i = 1; i < harness.argc; i++)
-        if (strncmp(harness.argv[i], "--", 2) == 0 && strncmp(harness.argv[i] + 2, name, length) == 0 &&
-            harness.argv[i][2 + length] == '=')
+        if (strncmp(harness.argv[i], "--", 2) == 0 &&
+            strncmp(harness.argv[i] + 2, name, length) == 0 && harness.argv[i][2 + length] == '=')
             return strtoull(harness.argv[i] + 3 + length, NULL, 0);
     const char *text = variable != NULL ? getenv(variable) : NULL;
     return text != NULL ? strtoull(text, NULL, 0) : otherwise;
 }
-
 
 HARNESS_UNUSED static void harness_start(int argc, char **argv)
 {
     harness.argc = argc;
     harness.argv = argv;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    harness.seed = harness_number("seed", "PYRAY_TEST_SEED", pr_os_monotonic_ns() / 1000 % 1000000000u);
+    harness.seed =
+        harness_number("seed", "PYRAY_TEST_SEED", pr_os_monotonic_ns() / 1000 % 1000000000u);
 }
 
-__attribute__((format(printf, 3, 4))) HARNESS_UNUSED static void harness_fail(const char *file, int line,
-                                                                              const char *format, ...)
+__attribute__((format(printf, 3, 4))) HARNESS_UNUSED static void
+harness_fail(const char *file, int line, const char *format, ...)
 {
     va_list arguments;
     printf("  %s:%d: in %s (seed %llu): ", file, line, harness.name != NULL ? harness.name : "main",

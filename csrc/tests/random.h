@@ -23,6 +23,9 @@ static inline uint32_t random_below(struct random *random, uint32_t limit)
     return (uint32_t)(random_next(random) >> 32) % limit;
 }
 
-static inline bool random_one_in(struct random *random, uint32_t n) { return random_below(random, n) == 0; }
+static inline bool random_one_in(struct random *random, uint32_t n)
+{
+    return random_below(random, n) == 0;
+}
 
 #endif

@@ -4,8 +4,11 @@
 
 void fixture_create(struct pr_context *ctx, uint64_t heap_bytes, uint32_t small_tables)
 {
-    struct pr_session_config config = {
-        .heap_bytes = heap_bytes, .cpus = 4, .worker_limit = 8, .resource_count = 2, .small_tables = small_tables};
+    struct pr_session_config config = {.heap_bytes = heap_bytes,
+                                       .cpus = 4,
+                                       .worker_limit = 8,
+                                       .resource_count = 2,
+                                       .small_tables = small_tables};
     strcpy(config.resources[0].name, "CPU");
     config.resources[0].amount = 4 * PR_RESOURCE_UNIT;
     strcpy(config.resources[1].name, "GPU");
@@ -68,11 +71,14 @@ struct pr_ref fixture_put_large(struct pr_context *ctx, const void *bytes, uint6
     return ref;
 }
 
-struct pr_submission fixture_submission(struct pr_ref function, pr_index shape, uint32_t result_count,
-                                        struct pr_ref *results)
+struct pr_submission fixture_submission(struct pr_ref function, pr_index shape,
+                                        uint32_t result_count, struct pr_ref *results)
 {
-    return (struct pr_submission){
-        .function = function, .shape = shape, .result_count = result_count, .results = results, .name = "task"};
+    return (struct pr_submission){.function = function,
+                                  .shape = shape,
+                                  .result_count = result_count,
+                                  .results = results,
+                                  .name = "task"};
 }
 
 uint64_t fixture_number(struct pr_context *ctx, struct pr_ref ref)
@@ -117,7 +123,8 @@ bool fixture_is_empty(struct pr_context *ctx, uint32_t slots)
     bool empty = a.objects + a.tasks + a.actors + a.edges + a.blocks + a.lanes == 0;
     bool equal = a.slots == slots && a.latches == slots && a.heap_used_bytes == 0;
     if (!empty || !equal)
-        printf("  left: %u objects %u tasks %u actors %u edges %u blocks %u lanes %u slots %u latches %llu bytes\n",
+        printf("  left: %u objects %u tasks %u actors %u edges %u blocks %u lanes %u slots %u "
+               "latches %llu bytes\n",
                a.objects, a.tasks, a.actors, a.edges, a.blocks, a.lanes, a.slots, a.latches,
                (unsigned long long)a.heap_used_bytes);
     return empty && equal;

@@ -1,4 +1,5 @@
-/* A small session with several processes in one: contexts that map the same segment, each with a slot. */
+/* A small session with several processes in one: contexts that map the same segment, each with a
+ * slot. */
 #ifndef PYRAY_TESTS_SESSION_FIXTURE_H
 #define PYRAY_TESTS_SESSION_FIXTURE_H
 
@@ -17,8 +18,8 @@ pr_index fixture_shape(struct pr_context *ctx, int64_t cpus);
 struct pr_ref fixture_put(struct pr_context *ctx, uint64_t number);
 struct pr_ref fixture_put_large(struct pr_context *ctx, const void *bytes, uint64_t size_bytes);
 /* A task of `function` with `result_count` results and no arguments. */
-struct pr_submission fixture_submission(struct pr_ref function, pr_index shape, uint32_t result_count,
-                                        struct pr_ref *results);
+struct pr_submission fixture_submission(struct pr_ref function, pr_index shape,
+                                        uint32_t result_count, struct pr_ref *results);
 uint64_t fixture_number(struct pr_context *ctx, struct pr_ref ref);
 /* Ends a task with 8-byte results, takes the next one. */
 enum pr_status fixture_finish(struct pr_context *ctx, const struct pr_taken *done, uint64_t number,

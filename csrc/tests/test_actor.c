@@ -20,13 +20,15 @@ static void close_session(void)
 
 static struct pr_ref create_actor(int64_t cpus, uint32_t flags)
 {
-    struct pr_submission s = fixture_submission(function, fixture_shape(&driver, cpus), 1, &created);
+    struct pr_submission s =
+        fixture_submission(function, fixture_shape(&driver, cpus), 1, &created);
     s.flags = PR_TASK_CREATES_ACTOR | flags;
     OK(pr_submit(&driver, &s));
     return s.actor;
 }
 
-static struct pr_ref call_from(struct pr_context *caller, struct pr_ref actor, const struct pr_ref *awaited)
+static struct pr_ref call_from(struct pr_context *caller, struct pr_ref actor,
+                               const struct pr_ref *awaited)
 {
     struct pr_ref result;
     struct pr_submission s = fixture_submission(function, fixture_shape(&driver, 0), 1, &result);
@@ -38,7 +40,10 @@ static struct pr_ref call_from(struct pr_context *caller, struct pr_ref actor, c
     return result;
 }
 
-static struct pr_ref call(struct pr_ref actor, const struct pr_ref *awaited) { return call_from(&driver, actor, awaited); }
+static struct pr_ref call(struct pr_ref actor, const struct pr_ref *awaited)
+{
+    return call_from(&driver, actor, awaited);
+}
 
 static struct pr_failure failure_of(struct pr_ref result)
 {
@@ -90,7 +95,8 @@ static void created_actors_make_room_for_tasks(void)
     fixture_worker(&second, &driver);
     create_actor(4 * PR_RESOURCE_UNIT, 0);
     OK(pr_take(&worker, &taken));
-    struct pr_submission s = fixture_submission(function, fixture_shape(&driver, PR_RESOURCE_UNIT), 1, &result);
+    struct pr_submission s =
+        fixture_submission(function, fixture_shape(&driver, PR_RESOURCE_UNIT), 1, &result);
     OK(pr_submit(&driver, &s));
     CHECK(pr_take(&second, &taken) == PR_EMPTY);
     uint32_t before = pr_latch_sequence(&second, pr_slot_at(&second, second.slot)->latch);
@@ -116,7 +122,7 @@ static void waiting_calls_hold_back_their_caller_only(void)
     OK(pr_submit(&driver, &s));
     results[0] = call(actor, NULL);
     results[1] = call(actor, &pending);
-    results[2] = call(actor, NULL); /* behind it */
+    results[2] = call(actor, NULL);               /* behind it */
     results[3] = call_from(&second, actor, NULL); /* another caller's */
     CHECK(fixture_accounts(&driver).lanes == 1);
     CHECK(run_mailbox(&taken, 10) == 2);
@@ -141,7 +147,8 @@ static void a_failed_construction_fails_calls_with_its_error(void)
     CHECK(pr_finish(&worker, taken.task, &error, 1, &taken) == PR_EMPTY);
     CHECK(pr_slot_at(&worker, worker.slot)->state == PR_SLOT_IDLE); /* an ordinary worker still */
     struct pr_ref after = call(actor, NULL);
-    CHECK(failure_of(before).cause == PR_CAUSE_ACTOR_CREATION && failure_of(after).cause == PR_CAUSE_ACTOR_CREATION);
+    CHECK(failure_of(before).cause == PR_CAUSE_ACTOR_CREATION &&
+          failure_of(after).cause == PR_CAUSE_ACTOR_CREATION);
     CHECK(failure_of(before).detail.index == created.index);
     CHECK(pr_engine_root(&driver)->resources[0].free == 4 * PR_RESOURCE_UNIT);
     pr_release(&driver, created);
@@ -186,7 +193,8 @@ static void killed_actors_fail_their_calls(void)
     CHECK(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL);
     CHECK(pr_engine_root(&driver)->kill_requests == 1);
     OK(pr_sweep(&driver, worker.slot, 9));
-    CHECK(failure_of(running).cause == PR_CAUSE_ACTOR_KILLED && failure_of(waiting).cause == PR_CAUSE_ACTOR_KILLED);
+    CHECK(failure_of(running).cause == PR_CAUSE_ACTOR_KILLED &&
+          failure_of(waiting).cause == PR_CAUSE_ACTOR_KILLED);
     CHECK(failure_of(running).wait_status == 9);
     OK(pr_actor_kill(&driver, actor));
     struct pr_ref late = call(actor, NULL);
@@ -269,7 +277,8 @@ static void a_long_lane_behind_waiting_ones(void)
     OK(pr_take(&worker, &taken));
     CHECK(fixture_finish(&worker, &taken, 0, &taken) == PR_EMPTY);
     for (int i = 0; i < 2; i++) {
-        struct pr_submission s = fixture_submission(function, fixture_shape(&driver, 0), 1, &pending[i]);
+        struct pr_submission s =
+            fixture_submission(function, fixture_shape(&driver, 0), 1, &pending[i]);
         OK(pr_submit(&driver, &s));
     }
     for (int i = 0; i < CALLS; i++) call(actor, i == 0 ? &pending[0] : NULL);

@@ -1,13 +1,14 @@
-/* Exhaustive crash injection: every operation of a random session is cut short at every logged store.
+/* Exhaustive crash injection: every operation of a random session is cut short at every logged
+ * store.
  *
- * For an operation, crash point k is the k-th time that a logged store passes one of its three steps (recorded,
- * counted, stored). The operation runs from the same state for k = 0, 1, 2, ... and is left there by longjmp, the
- * lock held, as a death leaves it. Then
- *   - the undo log is walked as the next owner of the lock does, dying in there as well and starting again, and
- *     every byte of the tables must be as it was when that transaction began;
- *   - once for each transaction of the operation (the tables are the same for all its crash points): the audit
- *     passes, others operate on, the dead process is swept, the audit passes and nobody oversleeps, and when all
- *     the others have died too, nothing is left in any table;
+ * For an operation, crash point k is the k-th time that a logged store passes one of its three
+ * steps (recorded, counted, stored). The operation runs from the same state for k = 0, 1, 2, ...
+ * and is left there by longjmp, the lock held, as a death leaves it. Then
+ *   - the undo log is walked as the next owner of the lock does, dying in there as well and
+ * starting again, and every byte of the tables must be as it was when that transaction began;
+ *   - once for each transaction of the operation (the tables are the same for all its crash
+ * points): the audit passes, others operate on, the dead process is swept, the audit passes and
+ * nobody oversleeps, and when all the others have died too, nothing is left in any table;
  *   - the state from before the operation is put back, with what the processes know privately.
  * No transaction may log more than PR_TX_BOUND stores.
  *
@@ -40,9 +41,10 @@ struct injector {
     jmp_buf out;
     uint64_t point, target; /* crash at that point of the operation; UINT64_MAX: count only */
     uint64_t undo_point, undo_target;
-    uint32_t begun, copy_from; /* transactions of this operation; from which on their beginnings are kept */
-    uint32_t longest;          /* transaction, in logged stores */
-    struct pr_context *at;     /* who died */
+    uint32_t begun,
+        copy_from;    /* transactions of this operation; from which on their beginnings are kept */
+    uint32_t longest; /* transaction, in logged stores */
+    struct pr_context *at; /* who died */
     bool armed;
 };
 
@@ -53,7 +55,8 @@ static struct injector inject;
 static bool expecting_failure; /* while mutants run */
 static uint64_t crash_points, undo_points, deep_checks, longest;
 
-/* ---- snapshots ----------------------------------------------------------------------------------------- */
+/* ---- snapshots
+ * ----------------------------------------------------------------------------------------- */
 
 static uint64_t tables_offset(void) { return world.reaper.header->pools[0].offset; }
 
@@ -67,17 +70,20 @@ static void copy_control(uint8_t *to, const uint8_t *from)
 static bool same_control(const uint8_t *a, const uint8_t *b)
 {
     uint64_t offset = tables_offset();
-    return memcmp(a, b, PR_UNDO_OFFSET) == 0 && memcmp(a + offset, b + offset, world.reaper.control_size - offset) == 0;
+    return memcmp(a, b, PR_UNDO_OFFSET) == 0 &&
+           memcmp(a + offset, b + offset, world.reaper.control_size - offset) == 0;
 }
 
 static void take_snapshot(struct snapshot *s)
 {
     copy_control(s->control, (const uint8_t *)world.reaper.header);
     s->world = world;
-    for (int i = 0; i < WORLD_MEMBERS; i++) memcpy(s->local[i], world.member[i].ctx.local, sizeof s->local[i]);
+    for (int i = 0; i < WORLD_MEMBERS; i++)
+        memcpy(s->local[i], world.member[i].ctx.local, sizeof s->local[i]);
 }
 
-/* A process may have replaced its private maps meanwhile: the new ones stay, with the old content. */
+/* A process may have replaced its private maps meanwhile: the new ones stay, with the old content.
+ */
 static void restore_snapshot(const struct snapshot *s)
 {
     uint64_t failures = world.failures;
@@ -95,7 +101,8 @@ static void restore_snapshot(const struct snapshot *s)
     world.failures = failures;
 }
 
-/* ---- injection ----------------------------------------------------------------------------------------- */
+/* ---- injection
+ * ----------------------------------------------------------------------------------------- */
 
 static void at_begin(void *argument)
 {
@@ -125,7 +132,8 @@ static void install(struct pr_context *ctx)
     ctx->injection_argument = ctx;
 }
 
-/* ---- after a death ------------------------------------------------------------------------------------- */
+/* ---- after a death
+ * ------------------------------------------------------------------------------------- */
 
 static void complain(const char *operation, const char *what)
 {
@@ -177,7 +185,8 @@ static void check_after_death(const char *operation)
     member_forget(dead);
     for (int i = random_below(&world.random, 4); i > 0; i--) {
         for (int j = 0; j < WORLD_MEMBERS; j++)
-            if (world.member[j].role != ABSENT && random_one_in(&world.random, 3)) member_operate(&world.member[j]);
+            if (world.member[j].role != ABSENT && random_one_in(&world.random, 3))
+                member_operate(&world.member[j]);
         if (pr_audit(&world.reaper, NULL, &what) != PR_OK) complain(operation, what);
     }
     if (!sweep_dead(dead->ctx.slot)) complain(operation, "sweep failed");
@@ -186,14 +195,16 @@ static void check_after_death(const char *operation)
     if ((what = world_end(&world)) != NULL) complain(operation, what);
 }
 
-/* ---- one operation ------------------------------------------------------------------------------------- */
+/* ---- one operation
+ * ------------------------------------------------------------------------------------- */
 
 typedef const char *(*operation_function)(void);
 
 static const char *random_operation(void) { return world_operate(&world); }
 
 /* True if the operation was cut short at `target`; false if it ran to its end. */
-static bool run_until(operation_function operation, uint64_t target, uint32_t copy_from, const char *volatile *name)
+static bool run_until(operation_function operation, uint64_t target, uint32_t copy_from,
+                      const char *volatile *name)
 {
     inject.point = inject.begun = inject.longest = 0;
     inject.target = target;
@@ -262,12 +273,14 @@ static void every_store_of_random_operations(void)
         if (world.failures > 0) printf("  world %llu\n", (unsigned long long)i);
         destroy_world();
     }
-    printf("%llu crash points in %llu worlds, %llu deaths in repair, %llu sweeps, longest transaction %llu stores\n",
+    printf("%llu crash points in %llu worlds, %llu deaths in repair, %llu sweeps, longest "
+           "transaction %llu stores\n",
            (unsigned long long)crash_points, (unsigned long long)i, (unsigned long long)undo_points,
            (unsigned long long)deep_checks, (unsigned long long)longest);
 }
 
-/* ---- does the net catch anything? ------------------------------------------------------------------- */
+/* ---- does the net catch anything?
+ * ------------------------------------------------------------------- */
 
 static enum pr_status store_past_the_log(struct pr_context *ctx, void *argument)
 {

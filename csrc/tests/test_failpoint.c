@@ -22,7 +22,8 @@ static void lists_are_parsed(void)
 {
     struct pr_failpoints points;
     CHECK(pr_failpoints_parse(&points, "") == 0);
-    CHECK(pr_failpoints_parse(&points, "put.created=kill@3,take.done=delay:20,chore.step=count") == 0);
+    CHECK(pr_failpoints_parse(&points, "put.created=kill@3,take.done=delay:20,chore.step=count") ==
+          0);
     CHECK(points.point[PR_FP_PUT_CREATED].action == PR_FP_KILL);
     CHECK(points.point[PR_FP_PUT_CREATED].argument == 3);
     CHECK(points.point[PR_FP_TAKE_DONE].action == PR_FP_DELAY);
@@ -36,11 +37,10 @@ static void mistakes_are_located(void)
         const char *text;
         uint32_t position;
     } cases[] = {
-        {"nonsense", 1},          {"nonsense=count", 1},
-        {"put.created", 1},       {"put.created=die", 1},
-        {"put.created=count;", 1}, {"put.created=count,x=count", 19},
-        {"put.created=kill@", 1}, {"put.created=kill@0", 1},
-        {"put.created=kill@-1", 1}, {"put.created=delay:", 1},
+        {"nonsense", 1},           {"nonsense=count", 1},     {"put.created", 1},
+        {"put.created=die", 1},    {"put.created=count;", 1}, {"put.created=count,x=count", 19},
+        {"put.created=kill@", 1},  {"put.created=kill@0", 1}, {"put.created=kill@-1", 1},
+        {"put.created=delay:", 1},
     };
     struct pr_failpoints points;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -54,7 +54,8 @@ static void hits_are_counted(void)
     struct pr_context ctx;
     struct pr_failpoints points;
     fixture_create(&ctx, 1 << 20, 1);
-    CHECK(pr_failpoints_parse(&points, "put.created=count,put.copied=count,release.before=count") == 0);
+    CHECK(pr_failpoints_parse(&points, "put.created=count,put.copied=count,release.before=count") ==
+          0);
     ctx.failpoints = &points;
     struct pr_ref ref = fixture_put_large(&ctx, "0123456789", 10);
     pr_release(&ctx, ref);
@@ -96,7 +97,8 @@ static void kill_strikes_at_its_hit(void)
     REQUIRE(waitpid(child, &status, 0) == child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     struct pr_accounts accounts = fixture_accounts(&ctx);
-    CHECK_THAT(accounts.objects == 1, "the second release did not happen: %u objects", accounts.objects);
+    CHECK_THAT(accounts.objects == 1, "the second release did not happen: %u objects",
+               accounts.objects);
     pr_session_detach(&ctx, false);
 }
 

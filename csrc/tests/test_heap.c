@@ -28,7 +28,10 @@ static enum pr_status take(struct pr_context *ctx, uint64_t size_bytes, pr_index
     return status;
 }
 
-static void give(struct pr_context *ctx, pr_index block) { OK(pr_transact(ctx, give_operation, &block)); }
+static void give(struct pr_context *ctx, pr_index block)
+{
+    OK(pr_transact(ctx, give_operation, &block));
+}
 
 static void audit(struct pr_context *ctx)
 {
@@ -36,7 +39,10 @@ static void audit(struct pr_context *ctx)
     CHECK_THAT(pr_heap_audit(ctx, &what) == PR_OK, "%s", what);
 }
 
-static uint64_t offset(struct pr_context *ctx, pr_index block) { return pr_block_offset_bytes(ctx, block); }
+static uint64_t offset(struct pr_context *ctx, pr_index block)
+{
+    return pr_block_offset_bytes(ctx, block);
+}
 
 static void blocks_are_aligned_and_apart(void)
 {
@@ -61,7 +67,8 @@ static void blocks_are_aligned_and_apart(void)
 /* Every order of freeing three neighbours ends in an empty heap. */
 static void neighbours_merge_in_every_order(void)
 {
-    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                     {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     struct pr_context ctx;
     fixture_create(&ctx, 1 << 20, 1);
     for (int i = 0; i < 6; i++) {

@@ -42,7 +42,7 @@ static void states_follow_the_writes(void)
     CHECK(ctx.heap_granules[4] == UNTOUCHED);
     write_and_compare(&ctx, 0, LARGE); /* populate and copy */
     for (int i = 0; i < 4; i++) CHECK(ctx.heap_granules[i] == MAPPED);
-    write_and_compare(&ctx, 0, LARGE); /* copy */
+    write_and_compare(&ctx, 0, LARGE);     /* copy */
     write_and_compare(&ctx, 1 << 20, 100); /* small: mapped at once */
     CHECK(ctx.heap_granules[16] == MAPPED && ctx.heap_granules[17] == UNTOUCHED);
     write_and_compare(&ctx, (2 << 20) + 64, LARGE + GRANULE); /* parts of granules stay untouched */

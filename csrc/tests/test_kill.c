@@ -1,7 +1,9 @@
-/* Real processes, killed at random microseconds while they hammer one session with random operations.
+/* Real processes, killed at random microseconds while they hammer one session with random
+ * operations.
  *
- * After every death the parent does what a supervisor does: reaps, sweeps, starts another process. Every time the
- * audit must pass (while the others go on), and when in the end all are dead, nothing may be left in any table.
+ * After every death the parent does what a supervisor does: reaps, sweeps, starts another process.
+ * Every time the audit must pass (while the others go on), and when in the end all are dead,
+ * nothing may be left in any table.
  *
  *     test_kill [--seed=N] [--seconds=N] [--rounds=N]
  */
@@ -24,7 +26,8 @@ static struct pr_context *const supervisor = &world.reaper;
 static struct seat seats[SEATS];
 static uint32_t deaths, ends, kills_asked;
 
-/* ---- a child ------------------------------------------------------------------------------------------- */
+/* ---- a child
+ * ------------------------------------------------------------------------------------------- */
 
 _Noreturn static void live(uint32_t seat, pr_index slot, uint64_t seed)
 {
@@ -38,7 +41,8 @@ _Noreturn static void live(uint32_t seat, pr_index slot, uint64_t seed)
     if (self.role == WORKER)
         OK(pr_worker_adopt(&self.ctx, slot));
     else
-        OK(pr_session_attach(&self.ctx, dup(supervisor->control_fd), dup(supervisor->heap_fd), PR_SLOT_DRIVER, 0));
+        OK(pr_session_attach(&self.ctx, dup(supervisor->control_fd), dup(supervisor->heap_fd),
+                             PR_SLOT_DRIVER, 0));
     while (!self.leaving && harness.failures == 0) member_operate(&self);
     _exit(harness.failures > 0);
 }
@@ -57,7 +61,8 @@ static bool start(uint32_t i)
     return true;
 }
 
-/* ---- the parent ---------------------------------------------------------------------------------------- */
+/* ---- the parent
+ * ---------------------------------------------------------------------------------------- */
 
 struct search {
     uint32_t process_id;
@@ -68,7 +73,8 @@ static enum pr_status find_slot(struct pr_context *ctx, void *argument)
 {
     struct search *search = argument;
     for (pr_index i = 1; i < ctx->header->pools[PR_POOL_SLOT].high_water; i++)
-        if (pr_slot_at(ctx, i)->state != PR_SLOT_EMPTY && pr_slot_at(ctx, i)->process_id == search->process_id)
+        if (pr_slot_at(ctx, i)->state != PR_SLOT_EMPTY &&
+            pr_slot_at(ctx, i)->process_id == search->process_id)
             search->slot = i;
     return PR_OK;
 }
@@ -92,7 +98,8 @@ static void clean_up_after(uint32_t i, int status)
 {
     const char *what = "";
     bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-    CHECK_THAT(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0), "a process ended by itself: status %d", status);
+    CHECK_THAT(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0),
+               "a process ended by itself: status %d", status);
     pr_index slot = slot_of(&seats[i]);
     if (slot != PR_NONE) OK(pr_sweep(supervisor, slot, (uint32_t)status));
     seats[i].pid = 0;
@@ -120,7 +127,8 @@ static void reap(void)
             ends++;
             clean_up_after(i, status);
         } else if (seats[i].slot != PR_NONE &&
-                   (pr_load_relaxed(&pr_slot_at(supervisor, seats[i].slot)->requests) & PR_REQUEST_KILL)) {
+                   (pr_load_relaxed(&pr_slot_at(supervisor, seats[i].slot)->requests) &
+                    PR_REQUEST_KILL)) {
             kills_asked++;
             kill_one(i);
         }
@@ -154,9 +162,10 @@ static void processes_die_at_any_moment(void)
     }
     for (uint32_t i = 0; i < SEATS; i++) kill_one(i);
     const struct pr_engine_root *root = pr_engine_root(supervisor);
-    printf("%u killed (%u asked for), %u ended, %u died in a transaction, %llu tasks finished, %llu retried\n", deaths,
-           kills_asked, ends, supervisor->header->recoveries, (unsigned long long)root->finished,
-           (unsigned long long)root->retried);
+    printf("%u killed (%u asked for), %u ended, %u died in a transaction, %llu tasks finished, "
+           "%llu retried\n",
+           deaths, kills_asked, ends, supervisor->header->recoveries,
+           (unsigned long long)root->finished, (unsigned long long)root->retried);
     const char *wrong = world_end(&world);
     CHECK_THAT(wrong == NULL, "%s", wrong);
     pr_session_detach(&world.member[0].ctx, false);

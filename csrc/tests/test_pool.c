@@ -6,7 +6,8 @@
 #include "shm/pool.h"
 #include "tests/session_fixture.h"
 
-/* Entries of 256 bytes: one step of growth is 4,096 of them. Pool 1 grows in one short step to its end. */
+/* Entries of 256 bytes: one step of growth is 4,096 of them. Pool 1 grows in one short step to its
+ * end. */
 static const struct pr_pool_plan plans[2] = {{256, 10000, 16}, {256, 2000, 16}};
 
 struct take_call {
@@ -83,7 +84,8 @@ static void growth_goes_to_capacity_and_no_further(void)
     pr_segment_detach(&ctx, false);
 }
 
-/* Another process grows the pool to its capacity while this one, told to grow, has not come to it. */
+/* Another process grows the pool to its capacity while this one, told to grow, has not come to it.
+ */
 static enum pr_status ask_to_grow(struct pr_context *ctx, void *argument)
 {
     pr_index *index = argument;

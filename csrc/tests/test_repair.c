@@ -101,7 +101,8 @@ static void results_of_the_first_attempt_stay(void)
     OK(pr_submit(&driver, &s));
     OK(pr_take(&worker, &taken));
     for (int i = 0; i < 20; i++)
-        values[i] = (struct pr_value){.kind = 1, .bytes = "12345678", .size_bytes = 8, .children = &function};
+        values[i] = (struct pr_value){
+            .kind = 1, .bytes = "12345678", .size_bytes = 8, .children = &function};
     OK(pr_result_begin(&worker, results[18], 100, &offset));
     struct pr_ref gone = fixture_put(&worker, 1);
     values[17].children = &gone;
@@ -119,8 +120,8 @@ static void results_of_the_first_attempt_stay(void)
     CHECK(pr_result_begin(&worker, results[3], 100, &offset) == PR_STATE);
     CHECK(pr_finish(&worker, taken.task, values, 20, &taken) == PR_STALE);
     values[17].child_count = 0;
-    CHECK(pr_finish(&worker, s.results == NULL ? 0 : pr_slot_at(&worker, worker.slot)->running, values, 20, &taken) ==
-          PR_EMPTY);
+    CHECK(pr_finish(&worker, s.results == NULL ? 0 : pr_slot_at(&worker, worker.slot)->running,
+                    values, 20, &taken) == PR_EMPTY);
     for (int i = 0; i < 20; i++) fixture_number(&driver, results[i]);
     close_session();
 }
@@ -140,7 +141,8 @@ static void orphans_are_not_run(void)
     OK(pr_acquire(&driver, &results[0], 1)); /* somebody else wants the first */
     OK(pr_sweep(&supervisor, second.slot, 9));
     AUDIT(&driver);
-    CHECK_THAT(pr_engine_root(&driver)->ready_count == 1, "%u", pr_engine_root(&driver)->ready_count);
+    CHECK_THAT(pr_engine_root(&driver)->ready_count == 1, "%u",
+               pr_engine_root(&driver)->ready_count);
     CHECK(fixture_accounts(&driver).tasks == 1);
     pr_session_detach(&second, false);
     struct pr_taken taken;

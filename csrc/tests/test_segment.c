@@ -19,7 +19,10 @@ static uint32_t count_mappings(void)
     return count;
 }
 
-static struct pr_header *header_of(struct pr_context *ctx) { return (struct pr_header *)ctx->writable; }
+static struct pr_header *header_of(struct pr_context *ctx)
+{
+    return (struct pr_header *)ctx->writable;
+}
 
 static void create_attach_detach(void)
 {
@@ -56,8 +59,8 @@ static uint8_t *find_writable_through(const void *address)
     FILE *maps = fopen("/proc/self/maps", "r");
     REQUIRE(maps != NULL);
     while (fgets(line, sizeof line, maps) != NULL)
-        if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 && (unsigned long)address >= from &&
-            (unsigned long)address < to)
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 &&
+            (unsigned long)address >= from && (unsigned long)address < to)
             break;
     fclose(maps);
     return rights[1] == 'w' ? (uint8_t *)address : NULL;
@@ -74,7 +77,8 @@ static void readers_cannot_write(void)
 }
 
 /* Attaching must be refused, leave no mapping, and leave the descriptors to the caller. */
-static void refused(const char *why, struct pr_context *ctx, const struct pr_pool_plan *with, uint32_t count)
+static void refused(const char *why, struct pr_context *ctx, const struct pr_pool_plan *with,
+                    uint32_t count)
 {
     struct pr_context other;
     int control = dup(ctx->control_fd), heap = dup(ctx->heap_fd);
@@ -113,7 +117,8 @@ static void a_damaged_header_is_refused(void)
     REFUSED_WITH(&ctx, pools[1].capacity, 1 << 20);
     REFUSED_WITH(&ctx, pools[1].committed, 1001);
     REFUSED_WITH(&ctx, pools[1].high_water, 1002);
-    OK(pr_segment_attach(&other, plans, 2, dup(ctx.control_fd), dup(ctx.heap_fd))); /* all restored */
+    OK(pr_segment_attach(&other, plans, 2, dup(ctx.control_fd),
+                         dup(ctx.heap_fd))); /* all restored */
     pr_segment_detach(&other, false);
     pr_segment_detach(&ctx, false);
 }

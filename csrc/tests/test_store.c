@@ -27,10 +27,12 @@ static void inline_values_of_every_size(void)
     for (uint32_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 7 + 1);
     for (uint32_t size = 0; size <= PR_INLINE_BYTES; size++) {
         struct pr_ref ref;
-        struct pr_value value = {.kind = size, .flags = size & PR_FLAG_ERROR, .bytes = bytes, .size_bytes = size};
+        struct pr_value value = {
+            .kind = size, .flags = size & PR_FLAG_ERROR, .bytes = bytes, .size_bytes = size};
         OK(pr_put_inline(&one, &value, &ref));
         OK(pr_get(&two, ref, 1, &fetched, &pinned));
-        CHECK(fetched.kind == size && fetched.size_bytes == size && fetched.bytes == NULL && !pinned);
+        CHECK(fetched.kind == size && fetched.size_bytes == size && fetched.bytes == NULL &&
+              !pinned);
         CHECK((fetched.flags & PR_FLAG_ERROR) == (size & PR_FLAG_ERROR));
         CHECK(memcmp(fetched.value, bytes, size) == 0);
         pr_release(&one, ref);
@@ -143,7 +145,8 @@ static void containers_hold_their_contents(void)
     open_two();
     struct pr_ref inner = fixture_put(&one, 1), outer = inner;
     for (int depth = 0; depth < 100; depth++) {
-        struct pr_value value = {.kind = 3, .children = &inner, .child_count = 1, .bytes = "", .size_bytes = 0};
+        struct pr_value value = {
+            .kind = 3, .children = &inner, .child_count = 1, .bytes = "", .size_bytes = 0};
         OK(pr_put_inline(&one, &value, &outer));
         pr_release(&one, inner);
         inner = outer;
@@ -190,7 +193,8 @@ static void statistics_count_bytes(void)
     struct pr_ref ref = fixture_put_large(&one, (uint8_t[1000]){1}, 1000);
     OK(pr_get(&one, ref, 1, &fetched, &pinned));
     OK(pr_store_stats(&two, &stats));
-    CHECK(stats.capacity_bytes == 1 << 20 && stats.used_bytes == 1024 && stats.pinned_bytes == 1024);
+    CHECK(stats.capacity_bytes == 1 << 20 && stats.used_bytes == 1024 &&
+          stats.pinned_bytes == 1024);
     CHECK(stats.objects == 1 && stats.edges == 1 && stats.largest_free_bytes == (1 << 20) - 1024);
     pr_unpin(&one, ref);
     pr_release(&one, ref);

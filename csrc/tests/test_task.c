@@ -20,7 +20,8 @@ static void close_session(void)
 
 static void submit(struct pr_ref *results, uint32_t count, int64_t cpus)
 {
-    struct pr_submission s = fixture_submission(function, fixture_shape(&driver, cpus), count, results);
+    struct pr_submission s =
+        fixture_submission(function, fixture_shape(&driver, cpus), count, results);
     OK(pr_submit(&driver, &s));
 }
 
@@ -42,7 +43,8 @@ static void a_task_runs(void)
     CHECK(pr_take(&worker, &taken) == PR_EMPTY);
     CHECK(state_of(&worker) == PR_SLOT_IDLE);
     uint32_t before = main_sequence(&worker);
-    struct pr_submission s = fixture_submission(function, fixture_shape(&driver, PR_RESOURCE_UNIT), 1, &result);
+    struct pr_submission s =
+        fixture_submission(function, fixture_shape(&driver, PR_RESOURCE_UNIT), 1, &result);
     s.value = "arguments";
     s.size_bytes = 9;
     OK(pr_submit(&driver, &s));
@@ -68,7 +70,8 @@ static void arguments_are_awaited(void)
     open_session();
     submit(&results[0], 1, 0);
     submit(&results[1], 1, 0);
-    struct pr_submission s = fixture_submission(function, fixture_shape(&driver, 0), 1, &results[2]);
+    struct pr_submission s =
+        fixture_submission(function, fixture_shape(&driver, 0), 1, &results[2]);
     s.awaited = results;
     s.awaited_count = 2;
     s.captured = &function;
@@ -287,8 +290,8 @@ static void note_length(void *argument, int step)
     if (step == 1) longest = PR_MAX(longest, ctx->header->undo_count);
 }
 
-/* One task with as many results as one transaction takes, each awaited by as many tasks as one transaction
- * tells: the worst a finish can meet. */
+/* One task with as many results as one transaction takes, each awaited by as many tasks as one
+ * transaction tells: the worst a finish can meet. */
 static void no_transaction_is_long(void)
 {
 #ifdef PR_CRASH_INJECTION
@@ -300,7 +303,8 @@ static void no_transaction_is_long(void)
     submit(results, 16, 0);
     for (int i = 0; i < 16; i++)
         for (int j = 0; j < 40; j++) {
-            struct pr_submission s = fixture_submission(function, fixture_shape(&driver, 0), 1, &more[i][j]);
+            struct pr_submission s =
+                fixture_submission(function, fixture_shape(&driver, 0), 1, &more[i][j]);
             s.awaited = &results[i];
             s.awaited_count = 1;
             OK(pr_submit(&driver, &s));
@@ -310,13 +314,15 @@ static void no_transaction_is_long(void)
     struct pr_value values[16];
     for (int i = 0; i < 16 * 32; i++) children[i] = fixture_put(&worker, 1);
     for (int i = 0; i < 16; i++)
-        values[i] = (struct pr_value){.kind = 1, .bytes = "", .children = children + i * 32, .child_count = 32};
+        values[i] = (struct pr_value){
+            .kind = 1, .bytes = "", .children = children + i * 32, .child_count = 32};
     worker.at_store = note_length;
     worker.injection_argument = &worker;
     OK(pr_finish(&worker, taken.task, values, 16, &taken));
     worker.at_store = NULL;
     CHECK_THAT(longest <= 4000, "%u stores in one transaction", longest);
-    CHECK_THAT(pr_engine_root(&driver)->ready_count == 16 * 40 - 1, "%u", pr_engine_root(&driver)->ready_count);
+    CHECK_THAT(pr_engine_root(&driver)->ready_count == 16 * 40 - 1, "%u",
+               pr_engine_root(&driver)->ready_count);
     close_session();
 #else
     (void)note_length;

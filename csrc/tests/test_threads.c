@@ -1,8 +1,9 @@
 /* Processes as threads, each with a context of its own, for ThreadSanitizer and for lost wake-ups.
  *
- * A sanitizer knows an address, not the page behind it: with a mapping for each context, and two of the tables in
- * each, it sees little of what is shared. So every case runs twice: with mappings of their own as in real life, and
- * with all contexts using the first one's writable mapping for everything.
+ * A sanitizer knows an address, not the page behind it: with a mapping for each context, and two of
+ * the tables in each, it sees little of what is shared. So every case runs twice: with mappings of
+ * their own as in real life, and with all contexts using the first one's writable mapping for
+ * everything.
  *
  *     test_threads [--seed=N] [--seconds=N]
  */
@@ -21,12 +22,14 @@ static uint64_t deadline;
 static bool one_mapping;
 static uint32_t failures, ended, stop[THREADS];
 
-/* ---- contexts ------------------------------------------------------------------------------------------ */
+/* ---- contexts
+ * ------------------------------------------------------------------------------------------ */
 
 /* The mappings a context came with, while it borrows another's. */
 static struct pr_context own[THREADS + 1];
 
-static void borrow_mapping(struct pr_context *ctx, struct pr_context *saved, const struct pr_context *from)
+static void borrow_mapping(struct pr_context *ctx, struct pr_context *saved,
+                           const struct pr_context *from)
 {
     *saved = *ctx;
     if (!one_mapping) return;
@@ -66,7 +69,9 @@ static void open_session(void)
     function = fixture_put(&first, 0);
     for (uint32_t i = 0; i < THREADS; i++) {
         struct member *m = &members[i];
-        *m = (struct member){.random = {harness_seed() + i}, .role = i < DRIVERS ? DRIVER : WORKER, .check_bytes = true};
+        *m = (struct member){.random = {harness_seed() + i},
+                             .role = i < DRIVERS ? DRIVER : WORKER,
+                             .check_bytes = true};
         if (m->role == DRIVER)
             fixture_attach(&m->ctx, &first, PR_SLOT_DRIVER);
         else
@@ -91,7 +96,8 @@ static void close_session(void)
     supervisor = world.reaper;
     for (uint32_t i = 0; i < THREADS; i++) detach(&members[i].ctx, &own[i]);
     detach(&supervisor, &own[THREADS]);
-    if (one_mapping) first.header = NULL; /* its read-only mapping stays until the end of the program */
+    if (one_mapping)
+        first.header = NULL; /* its read-only mapping stays until the end of the program */
     pr_session_detach(&first, false);
 }
 
@@ -108,7 +114,8 @@ static void fail(const char *what)
 
 static bool time_is_up(void) { return pr_os_monotonic_ns() > deadline; }
 
-/* ---- tasks that answer, with real sleeping ------------------------------------------------------------- */
+/* ---- tasks that answer, with real sleeping
+ * ------------------------------------------------------------- */
 
 static uint64_t answer_to(uint64_t question) { return question * question + 1; }
 
@@ -121,7 +128,8 @@ static void finish_one(struct member *m, enum pr_status *status)
     memcpy(&question, m->taken.value, 8);
     answer = answer_to(question);
     struct pr_value value = {.kind = 1, .bytes = &answer, .size_bytes = 8};
-    if (is_large(question) && pr_result_begin(&m->ctx, m->taken.result, sizeof words, &offset) == PR_OK) {
+    if (is_large(question) &&
+        pr_result_begin(&m->ctx, m->taken.result, sizeof words, &offset) == PR_OK) {
         for (int i = 0; i < 1000; i++) words[i] = answer;
         OK(pr_heap_write(&m->ctx, offset, words, sizeof words));
         value.in_block = 1;
@@ -162,7 +170,8 @@ static bool wait_for_all(struct member *m, const struct pr_ref *refs, uint32_t c
     wait.stop_at_error = random_one_in(&m->random, 2);
     while (pr_wait_arm(&m->ctx, &wait, &seen) == PR_PENDING)
         if (pr_latch_sleep(&m->ctx, wait.latch, seen, 3000000000) == PR_TIMEOUT) {
-            fail(pr_wait_poll(&m->ctx, &wait) == PR_OK ? "a driver slept although all was there" : "no answers");
+            fail(pr_wait_poll(&m->ctx, &wait) == PR_OK ? "a driver slept although all was there"
+                                                       : "no answers");
             return false;
         }
     pr_wait_disarm(&m->ctx, wait.latch);
@@ -187,11 +196,13 @@ static void *ask(void *argument)
     struct member *m = argument;
     struct pr_ref results[BATCH];
     uint64_t questions[BATCH];
-    for (uint64_t batches = 0; !time_is_up() && __atomic_load_n(&failures, __ATOMIC_RELAXED) == 0; batches++) {
+    for (uint64_t batches = 0; !time_is_up() && __atomic_load_n(&failures, __ATOMIC_RELAXED) == 0;
+         batches++) {
         uint32_t count = 1 + random_below(&m->random, BATCH);
         for (uint32_t i = 0; i < count; i++) {
             questions[i] = random_below(&m->random, 1000000);
-            struct pr_submission s = fixture_submission(function, m->shapes[random_below(&m->random, 2)], 1, &results[i]);
+            struct pr_submission s = fixture_submission(
+                function, m->shapes[random_below(&m->random, 2)], 1, &results[i]);
             s.value = &questions[i];
             s.size_bytes = 8;
             s.awaited = results;
@@ -224,13 +235,15 @@ static void questions_are_answered(void)
     close_session();
 }
 
-/* ---- random operations --------------------------------------------------------------------------------- */
+/* ---- random operations
+ * --------------------------------------------------------------------------------- */
 
 static void *hammer(void *argument)
 {
     struct member *m = argument;
     uint32_t i = (uint32_t)(m - members);
-    while (!m->leaving && !__atomic_load_n(&stop[i], __ATOMIC_RELAXED) && !time_is_up()) member_operate(m);
+    while (!m->leaving && !__atomic_load_n(&stop[i], __ATOMIC_RELAXED) && !time_is_up())
+        member_operate(m);
     __atomic_store_n(&stop[i], 2, __ATOMIC_RELEASE);
     return NULL;
 }
@@ -257,7 +270,8 @@ static void start_again(uint32_t i)
 static void random_operations(void)
 {
     open_session();
-    for (uint32_t i = 0; i < THREADS; i++) REQUIRE(pthread_create(&threads[i], NULL, hammer, &members[i]) == 0);
+    for (uint32_t i = 0; i < THREADS; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, hammer, &members[i]) == 0);
     while (!time_is_up()) {
         pr_os_sleep_ns(200000);
         for (uint32_t i = DRIVERS; i < THREADS && !time_is_up(); i++) {
@@ -268,12 +282,14 @@ static void random_operations(void)
         }
     }
     for (uint32_t i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
-    printf("  %llu tasks, %u workers ended\n", (unsigned long long)pr_engine_root(&first)->finished, ended);
+    printf("  %llu tasks, %u workers ended\n", (unsigned long long)pr_engine_root(&first)->finished,
+           ended);
     AUDIT(&supervisor);
     close_session();
 }
 
-/* ---- both, twice --------------------------------------------------------------------------------------- */
+/* ---- both, twice
+ * --------------------------------------------------------------------------------------- */
 
 static void run_for(uint64_t share, bool together, void (*test)(void))
 {

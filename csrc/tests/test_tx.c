@@ -10,7 +10,10 @@
 static const struct pr_pool_plan plans[1] = {{64, 64, 64}};
 
 /* Words to store to: the first bytes of root 0, which nothing uses in a bare segment. */
-static const uint32_t *word(const struct pr_context *ctx, uint32_t i) { return (const uint32_t *)pr_root(ctx, 0) + i; }
+static const uint32_t *word(const struct pr_context *ctx, uint32_t i)
+{
+    return (const uint32_t *)pr_root(ctx, 0) + i;
+}
 
 static void create(struct pr_context *ctx) { OK(pr_segment_create(ctx, plans, 1, 1 << 16)); }
 

@@ -12,7 +12,8 @@ static void open_session(uint32_t count)
     fixture_worker(&worker, &driver);
     function = fixture_put(&driver, 0);
     for (uint32_t i = 0; i < count; i++) {
-        struct pr_submission s = fixture_submission(function, fixture_shape(&driver, 0), 1, &pending[i]);
+        struct pr_submission s =
+            fixture_submission(function, fixture_shape(&driver, 0), 1, &pending[i]);
         OK(pr_submit(&driver, &s));
     }
     OK(pr_take(&worker, &taken));
@@ -28,7 +29,8 @@ static void close_session(void)
 /* Ends the oldest task with a number or an error. */
 static void finish_one(bool error)
 {
-    struct pr_value value = {.kind = 1, .flags = error ? PR_FLAG_ERROR : 0, .bytes = "12345678", .size_bytes = 8};
+    struct pr_value value = {
+        .kind = 1, .flags = error ? PR_FLAG_ERROR : 0, .bytes = "12345678", .size_bytes = 8};
     enum pr_status status = pr_finish(&worker, taken.task, &value, 1, &taken);
     CHECK(status == PR_OK || status == PR_EMPTY);
 }
@@ -43,7 +45,10 @@ static struct pr_wait wait_for(uint32_t count, uint32_t need, bool stop_at_error
                             .sealed = sealed};
 }
 
-static bool woken(const struct pr_wait *wait, uint32_t seen) { return pr_latch_sequence(&driver, wait->latch) != seen; }
+static bool woken(const struct pr_wait *wait, uint32_t seen)
+{
+    return pr_latch_sequence(&driver, wait->latch) != seen;
+}
 
 static void polling_registers_nothing(void)
 {
@@ -120,14 +125,16 @@ static void two_threads_wait_for_the_same_object(void)
         CHECK(pr_wait_arm(&driver, &one, &seen[0]) == PR_PENDING);
         CHECK(pr_wait_arm(&driver, &two, &seen[1]) == PR_PENDING);
     }
-    CHECK_THAT(fixture_accounts(&driver).edges == edges, "%u more edges", fixture_accounts(&driver).edges - edges);
+    CHECK_THAT(fixture_accounts(&driver).edges == edges, "%u more edges",
+               fixture_accounts(&driver).edges - edges);
     finish_one(false);
     CHECK(woken(&one, seen[0]) && woken(&two, seen[1]));
     pr_latch_unclaim(&driver, latch);
     close_session();
 }
 
-/* A thread that ends leaves its latch to the next one, and with it no belief in watches that are gone. */
+/* A thread that ends leaves its latch to the next one, and with it no belief in watches that are
+ * gone. */
 static void a_latch_used_again_watches_again(void)
 {
     uint32_t seen;
@@ -150,8 +157,8 @@ static void a_latch_used_again_watches_again(void)
 #ifdef PR_CRASH_INJECTION
 static int begins_until_finish;
 
-/* Runs as the driver's n-th transaction begins; the lock is the driver's then, so the worker's finish, which
- * takes it too, happens just before: the driver gives it back, and begins again. */
+/* Runs as the driver's n-th transaction begins; the lock is the driver's then, so the worker's
+ * finish, which takes it too, happens just before: the driver gives it back, and begins again. */
 static void finish_between(void *argument)
 {
     struct pr_context *ctx = argument;

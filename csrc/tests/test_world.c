@@ -1,5 +1,5 @@
-/* Random operations of several processes without any death: the tables stay sound, nobody oversleeps, and in the
- * end nothing is left. The same operations are crashed in test_crash.c. */
+/* Random operations of several processes without any death: the tables stay sound, nobody
+ * oversleeps, and in the end nothing is left. The same operations are crashed in test_crash.c. */
 #include "tests/world.h"
 
 static struct world world;
@@ -11,7 +11,8 @@ static void random_operations(void)
         world_create(&world, harness_seed() + i);
         for (int step = 0; step < 300 && harness.failures == 0; step++) {
             const char *what = "", *name = world_operate(&world);
-            CHECK_THAT(pr_audit(&world.reaper, NULL, &what) == PR_OK, "world %u step %d, after %s: %s", i, step, name, what);
+            CHECK_THAT(pr_audit(&world.reaper, NULL, &what) == PR_OK,
+                       "world %u step %d, after %s: %s", i, step, name, what);
             what = world_check_wakes(&world);
             CHECK_THAT(what == NULL, "world %u step %d, after %s: %s", i, step, name, what);
         }

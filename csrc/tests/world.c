@@ -59,11 +59,13 @@ const char *world_operate(struct world *world)
         if (m->role != ABSENT) return member_operate(m);
         struct pr_context *supervisor = &world->member[1].ctx;
         if (world->member[1].role != SUPERVISOR) continue;
-        if (pr_engine_root(supervisor)->spawn_requests > 0 && member_join(m, supervisor)) return "join";
+        if (pr_engine_root(supervisor)->spawn_requests > 0 && member_join(m, supervisor))
+            return "join";
     }
 }
 
-/* ---- sleepers ------------------------------------------------------------------------------------------ */
+/* ---- sleepers
+ * ------------------------------------------------------------------------------------------ */
 
 static bool condition_holds(const struct member *m)
 {
@@ -80,7 +82,8 @@ static bool condition_holds(const struct member *m)
 const char *member_check_sleep(struct member *m)
 {
     const struct pr_slot *s = pr_slot_at(&m->ctx, m->ctx.slot);
-    if (m->waiting && condition_holds(m) && pr_latch_sequence(&m->ctx, m->wait_latch) == m->wait_seen)
+    if (m->waiting && condition_holds(m) &&
+        pr_latch_sequence(&m->ctx, m->wait_latch) == m->wait_seen)
         return "a waiter sleeps although its condition holds";
     if (!m->sleeping || pr_latch_sequence(&m->ctx, s->latch) != m->seen) return NULL;
     if (s->state == PR_SLOT_WAKING) return "a worker sleeps although it is on the way";
@@ -99,7 +102,8 @@ const char *runnable_without_worker(const struct pr_context *ctx)
     if (!runnable || root->waking > 0) return NULL;
     if (root->idle_count > 0) return "a task could run and a worker idles, but nobody wakes it";
     if (root->spawn_requests + root->starting > 0) return NULL;
-    if (root->worker_count < root->worker_limit) return "a task could run, but no worker is asked for";
+    if (root->worker_count < root->worker_limit)
+        return "a task could run, but no worker is asked for";
     return NULL;
 }
 
@@ -111,7 +115,8 @@ const char *world_check_wakes(struct world *world)
     return wrong;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------- */
+/* ---- the end
+ * ------------------------------------------------------------------------------------------- */
 
 static bool sweep_all(struct pr_context *reaper)
 {
@@ -127,7 +132,8 @@ static void run_all(struct pr_context *ctx)
     struct pr_value values[WORLD_RESULTS];
     enum pr_status status = pr_take(ctx, &taken);
     for (int i = 0; status == PR_OK && i < 500; i++) {
-        struct pr_value value = {.kind = 1, .flags = i % 2 ? PR_FLAG_ERROR : 0, .bytes = "", .size_bytes = 0};
+        struct pr_value value = {
+            .kind = 1, .flags = i % 2 ? PR_FLAG_ERROR : 0, .bytes = "", .size_bytes = 0};
         for (uint32_t j = 0; j < taken.result_count; j++) values[j] = value;
         status = pr_finish(ctx, taken.task, values, taken.result_count, &taken);
     }
@@ -135,15 +141,17 @@ static void run_all(struct pr_context *ctx)
 
 static bool nothing_left(const struct pr_accounts *a)
 {
-    return a->objects + a->tasks + a->actors + a->edges + a->blocks + a->lanes == 0 && a->heap_used_bytes == 0 &&
-           a->slots == 1 && a->latches == 1;
+    return a->objects + a->tasks + a->actors + a->edges + a->blocks + a->lanes == 0 &&
+           a->heap_used_bytes == 0 && a->slots == 1 && a->latches == 1;
 }
 
 static const char *describe(const struct pr_accounts *a)
 {
     static char text[200];
-    snprintf(text, sizeof text, "left over: %u objects %u tasks %u actors %u edges %u blocks %u lanes %u slots %u latches",
-             a->objects, a->tasks, a->actors, a->edges, a->blocks, a->lanes, a->slots, a->latches);
+    snprintf(
+        text, sizeof text,
+        "left over: %u objects %u tasks %u actors %u edges %u blocks %u lanes %u slots %u latches",
+        a->objects, a->tasks, a->actors, a->edges, a->blocks, a->lanes, a->slots, a->latches);
     return text;
 }
 
@@ -157,7 +165,8 @@ const char *world_end(struct world *world)
         if (!sweep_all(reaper)) return "sweep failed";
         if (pr_audit(reaper, &accounts, &what) != PR_OK) return what;
         if (nothing_left(&accounts)) return NULL;
-        if (pr_engine_root(reaper)->spawn_requests == 0 && pr_worker_request(reaper) != PR_OK) return "no worker";
+        if (pr_engine_root(reaper)->spawn_requests == 0 && pr_worker_request(reaper) != PR_OK)
+            return "no worker";
         if (pr_worker_reserve(reaper, &slot) != PR_OK) return "no slot";
         if (pr_worker_adopt(heir, slot) != PR_OK) return "not adopted";
         run_all(heir);

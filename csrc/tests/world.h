@@ -1,8 +1,9 @@
 /* A session whose processes do random things: for crash injection, kills and threads.
  *
- * A member is one process: a context and what that process remembers about itself (its references, pins, the
- * task it runs, what it sleeps on). All of it is plain data without pointers to itself, so that a copy of a
- * member, of its local counts and of the tables is a snapshot of the process. The same seed does the same. */
+ * A member is one process: a context and what that process remembers about itself (its references,
+ * pins, the task it runs, what it sleeps on). All of it is plain data without pointers to itself,
+ * so that a copy of a member, of its local counts and of the tables is a snapshot of the process.
+ * The same seed does the same. */
 #ifndef PYRAY_TESTS_WORLD_H
 #define PYRAY_TESTS_WORLD_H
 
@@ -60,13 +61,13 @@ const char *member_operate(struct member *member);
 /* The same of a random member. */
 const char *world_operate(struct world *world);
 
-/* What must hold between operations and the audit does not see: sleepers whose condition holds are woken, and a
- * task that could run has somebody on the way to it. NULL, or what is wrong. */
+/* What must hold between operations and the audit does not see: sleepers whose condition holds are
+ * woken, and a task that could run has somebody on the way to it. NULL, or what is wrong. */
 const char *member_check_sleep(struct member *member);
 const char *world_check_wakes(struct world *world);
 
-/* Everybody but the reaper dies; a few new workers run what is left. NULL, or what is wrong: in the end nothing
- * may be left in any table. */
+/* Everybody but the reaper dies; a few new workers run what is left. NULL, or what is wrong: in the
+ * end nothing may be left in any table. */
 const char *world_end(struct world *world);
 
 void member_forget(struct member *member); /* it has died: all it knew is gone */

@@ -1,5 +1,5 @@
-/* The random operations of tests/world.h. Each checks that the answer is one of those it may get; tables and
- * heap are small, so that running out of room is among them. */
+/* The random operations of tests/world.h. Each checks that the answer is one of those it may get;
+ * tables and heap are small, so that running out of room is among them. */
 #include "engine/chores.h"
 #include "tests/world.h"
 
@@ -37,7 +37,8 @@ static uint32_t some_refs(struct member *m, struct pr_ref *refs, uint32_t limit)
     return count;
 }
 
-/* ---- objects ------------------------------------------------------------------------------------------- */
+/* ---- objects
+ * ------------------------------------------------------------------------------------------- */
 
 static void put_inline(struct member *m)
 {
@@ -165,7 +166,8 @@ static void statistics(struct member *m)
     OK(pr_store_stats(&m->ctx, &stats));
 }
 
-/* ---- tasks --------------------------------------------------------------------------------------------- */
+/* ---- tasks
+ * --------------------------------------------------------------------------------------------- */
 
 /* Alone in their processes, members would submit faster than they run. */
 static bool crowded(const struct member *m)
@@ -180,8 +182,10 @@ struct wish {
 
 static void wish(struct member *m, struct wish *wish)
 {
-    wish->s = (struct pr_submission){
-        .function = any_ref(m), .awaited = wish->awaited, .captured = wish->captured, .results = wish->results};
+    wish->s = (struct pr_submission){.function = any_ref(m),
+                                     .awaited = wish->awaited,
+                                     .captured = wish->captured,
+                                     .results = wish->results};
     wish->s.awaited_count = one_in(m, 2) ? some_refs(m, wish->awaited, one_in(m, 6) ? 40 : 3) : 0;
     wish->s.captured_count = one_in(m, 3) ? some_refs(m, wish->captured, one_in(m, 6) ? 40 : 3) : 0;
     if (one_in(m, 4)) wish->s.arguments = any_ref(m);
@@ -273,7 +277,8 @@ static void borrow(struct member *m)
     if (!m->running) return;
     struct pr_ref ref = m->taken.function;
     if (m->taken.arguments.index != PR_NONE && one_in(m, 2)) ref = m->taken.arguments;
-    if (m->taken.result_count > 0 && one_in(m, 3)) ref = m->results[below(m, m->taken.result_count)];
+    if (m->taken.result_count > 0 && one_in(m, 3))
+        ref = m->results[below(m, m->taken.result_count)];
     if (done(m, "borrow", pr_acquire(&m->ctx, &ref, 1))) keep(m, ref);
 }
 
@@ -288,8 +293,9 @@ static void begin_result(struct member *m)
     write_bytes(m, offset, size);
 }
 
-/* Values without references inside. With others, a result could come to contain itself, and what refers to itself
- * is never freed: that is known of reference counts, and not what is tested here. */
+/* Values without references inside. With others, a result could come to contain itself, and what
+ * refers to itself is never freed: that is known of reference counts, and not what is tested here.
+ */
 static uint32_t some_leaves(struct member *m, struct pr_ref *refs, uint32_t limit)
 {
     uint32_t leaves = 0, count = m->world == NULL ? 0 : some_refs(m, refs, limit);
@@ -304,7 +310,8 @@ static void choose_results(struct member *m, struct pr_value *values, struct pr_
 {
     for (uint32_t i = 0; i < m->taken.result_count; i++) {
         bool begun = m->begun >> i & 1 && !one_in(m, 6);
-        values[i] = (struct pr_value){.kind = 1, .bytes = "result", .size_bytes = below(m, 7), .in_block = begun};
+        values[i] = (struct pr_value){
+            .kind = 1, .bytes = "result", .size_bytes = below(m, 7), .in_block = begun};
         values[i].flags = !begun && one_in(m, 8) ? PR_FLAG_ERROR : 0;
         values[i].children = children;
         values[i].child_count = one_in(m, 3) ? some_leaves(m, children, one_in(m, 8) ? 32 : 2) : 0;
@@ -335,11 +342,13 @@ static void lend(struct member *m)
         pr_task_reclaim(&m->ctx, m->taken.task);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------------- */
+/* ---- waiting
+ * ------------------------------------------------------------------------------------------- */
 
 static void claim_latch(struct member *m)
 {
-    if (m->latch == PR_NONE && !done(m, "claim", pr_latch_claim(&m->ctx, &m->latch))) m->latch = PR_NONE;
+    if (m->latch == PR_NONE && !done(m, "claim", pr_latch_claim(&m->ctx, &m->latch)))
+        m->latch = PR_NONE;
 }
 
 static void unclaim_latch(struct member *m)
@@ -397,7 +406,8 @@ static void wait_arm(struct member *m)
     pr_wait_disarm(&m->ctx, m->wait_latch);
 }
 
-/* ---- processes ----------------------------------------------------------------------------------------- */
+/* ---- processes
+ * ----------------------------------------------------------------------------------------- */
 
 static void request_worker(struct member *m)
 {
@@ -420,7 +430,8 @@ static void join(struct member *m)
         }
 }
 
-/* Those that were told to end do; those that are to be killed are; now and then another one dies. */
+/* Those that were told to end do; those that are to be killed are; now and then another one dies.
+ */
 static void sweep(struct member *m)
 {
     if (m->world == NULL) return;
@@ -475,7 +486,8 @@ enum { OPERATIONS = sizeof operations / sizeof *operations };
 const char *member_operate(struct member *m)
 {
     uint32_t total = 0, i;
-    for (i = 0; i < OPERATIONS; i++) total += operations[i].roles & m->role ? operations[i].weight : 0;
+    for (i = 0; i < OPERATIONS; i++)
+        total += operations[i].roles & m->role ? operations[i].weight : 0;
     uint32_t choice = below(m, total);
     for (i = 0;; i++) {
         uint32_t weight = operations[i].roles & m->role ? operations[i].weight : 0;

@@ -18,16 +18,17 @@ static const struct pr_pool_plan large_tables[PR_POOLS] = {
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 4096, 128},
 };
 
+/* For tests: so small that they are soon full, and start so small that they have to grow. */
 static const struct pr_pool_plan small_tables[PR_POOLS] = {
-    [PR_POOL_LATCH] = {sizeof(struct pr_latch), 64, 64},
-    [PR_POOL_BLOCK] = {sizeof(struct pr_block), 256, 256},
-    [PR_POOL_OBJECT] = {sizeof(struct pr_object), 256, 256},
-    [PR_POOL_EDGE] = {sizeof(struct pr_edge), 512, 512},
-    [PR_POOL_SLOT] = {sizeof(struct pr_slot), 32, 32},
-    [PR_POOL_TASK] = {sizeof(struct pr_task), 128, 128},
-    [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 32, 32},
-    [PR_POOL_LANE] = {sizeof(struct pr_lane), 32, 32},
-    [PR_POOL_CLASS] = {sizeof(struct pr_class), 16, 16},
+    [PR_POOL_LATCH] = {sizeof(struct pr_latch), 32, 4},
+    [PR_POOL_BLOCK] = {sizeof(struct pr_block), 128, 8},
+    [PR_POOL_OBJECT] = {sizeof(struct pr_object), 192, 16},
+    [PR_POOL_EDGE] = {sizeof(struct pr_edge), 384, 32},
+    [PR_POOL_SLOT] = {sizeof(struct pr_slot), 16, 4},
+    [PR_POOL_TASK] = {sizeof(struct pr_task), 64, 8},
+    [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 16, 2},
+    [PR_POOL_LANE] = {sizeof(struct pr_lane), 16, 2},
+    [PR_POOL_CLASS] = {sizeof(struct pr_class), 16, 2},
 };
 
 /* ---- slots and latches ------------------------------------------------------------------------------ */

@@ -34,7 +34,13 @@ void pr_tx_undo(struct pr_context *ctx);
  * one of their steps may still log stay below PR_TX_BOUND, which test_crash.c checks. */
 #define PR_TX_LONG 1024u
 #define PR_TX_BOUND 4000u
-static inline bool pr_tx_is_long(const struct pr_context *ctx) { return ctx->header->undo_count >= PR_TX_LONG; }
+static inline bool pr_tx_is_long(const struct pr_context *ctx)
+{
+#ifdef PR_CRASH_INJECTION
+    if (ctx->tx_long > 0) return ctx->header->undo_count >= ctx->tx_long;
+#endif
+    return ctx->header->undo_count >= PR_TX_LONG;
+}
 
 /* An operation is a function that runs inside a transaction. pr_transact begins, runs it, and commits when
  * it answers PR_OK or PR_EMPTY; otherwise rolls back, so that a refused operation has no effect. When the operation

@@ -205,12 +205,12 @@ static void statistics_count_bytes(void)
 
 static void full_tables_refuse_and_recover(void)
 {
-    struct pr_ref refs[256], extra;
+    struct pr_ref refs[200], extra;
     struct pr_value value = {.kind = 1, .bytes = "", .size_bytes = 0};
     uint32_t count = 0;
     open_two();
-    while (count < 256 && pr_put_inline(&one, &value, &refs[count]) == PR_OK) count++;
-    CHECK_THAT(count == 255, "%u", count);
+    while (count < 200 && pr_put_inline(&one, &value, &refs[count]) == PR_OK) count++;
+    CHECK_THAT(count == 191, "%u", count);
     CHECK(pr_put_inline(&two, &value, &extra) == PR_TABLE_FULL);
     AUDIT(&one);
     while (count > 0) pr_release(&one, refs[--count]);

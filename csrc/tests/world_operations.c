@@ -30,6 +30,15 @@ static void keep(struct member *m, struct pr_ref ref)
 
 static struct pr_ref any_ref(struct member *m) { return m->refs[below(m, m->ref_count)]; }
 
+/* Now and then the last of the references names what is gone; the operation must have no effect
+ * then. */
+static bool spoil(struct member *m, struct pr_ref *refs, uint32_t count)
+{
+    if (count == 0 || !one_in(m, 12)) return false;
+    refs[count - 1].generation += 1000;
+    return true;
+}
+
 static uint32_t some_refs(struct member *m, struct pr_ref *refs, uint32_t limit)
 {
     uint32_t count = m->ref_count == 0 ? 0 : below(m, limit + 1);
@@ -50,7 +59,10 @@ static void put_inline(struct member *m)
                              .size_bytes = below(m, PR_INLINE_BYTES + 1),
                              .children = children};
     value.child_count = one_in(m, 2) ? some_refs(m, children, 3) : 0;
-    if (done(m, "put", pr_put_inline(&m->ctx, &value, &ref))) keep(m, ref);
+    bool spoilt = spoil(m, children, value.child_count);
+    enum pr_status status = pr_put_inline(&m->ctx, &value, &ref);
+    if (spoilt && status == PR_STALE) return;
+    if (done(m, "put", status)) keep(m, ref);
 }
 
 /* The first and the last eight bytes say how large the value is. */
@@ -89,10 +101,14 @@ static void put_end(struct member *m)
     if (ref.index == PR_NONE) return;
     value.child_count = some_refs(m, children, one_in(m, 4) ? 40 : 2);
     m->creating = (struct pr_ref){0};
-    if (!one_in(m, 5) && done(m, "put_end", pr_put_end(&m->ctx, ref, &value)))
+    bool spoilt = spoil(m, children, value.child_count);
+    enum pr_status status = one_in(m, 5) ? PR_STALE : pr_put_end(&m->ctx, ref, &value);
+    if (status == PR_OK)
         keep(m, ref);
     else
         pr_put_abort(&m->ctx, ref);
+    if (status != PR_STALE) done(m, "put_end", status);
+    CHECK(!spoilt || status != PR_OK);
 }
 
 static void get(struct member *m)
@@ -198,7 +214,9 @@ static void wish(struct member *m, struct wish *wish)
 
 static bool submit_wish(struct member *m, struct wish *wish)
 {
-    if (!done(m, "submit", pr_submit(&m->ctx, &wish->s))) return false;
+    bool spoilt = spoil(m, wish->captured, wish->s.captured_count);
+    enum pr_status status = pr_submit(&m->ctx, &wish->s);
+    if ((spoilt && status == PR_STALE) || !done(m, "submit", status)) return false;
     for (uint32_t i = 0; i < wish->s.result_count; i++) keep(m, wish->results[i]);
     return true;
 }

@@ -19,19 +19,24 @@ if sys.platform != "linux" or platform.machine() not in {"x86_64", "aarch64"}:
 if sys.version_info < (3, 11):
     sys.exit(f"pyray needs Python 3.11 or newer; this is {platform.python_version()}.")
 
-from Cython.Build import cythonize  # noqa: E402  (after the checks, so that they speak first)
+from Cython.Build import cythonize  # after the checks, so that they speak first
 
 VARIANT = os.environ.get("PYRAY_BUILD", "release")
 FLAGS = {
     "release": (["-O2", "-g", "-fno-strict-aliasing", "-fno-semantic-interposition"], {}),
-    "debug": (["-O1", "-g", "-fno-strict-aliasing", "-DPR_DEBUG=1"], {"boundscheck": True, "nonecheck": True}),
+    "debug": (
+        ["-O1", "-g", "-fno-strict-aliasing", "-DPR_DEBUG=1"],
+        {"boundscheck": True, "nonecheck": True},
+    ),
 }
 if VARIANT not in FLAGS:
     sys.exit(f"PYRAY_BUILD must be one of {', '.join(FLAGS)}, not {VARIANT!r}.")
 c_flags, directives = FLAGS[VARIANT]
 
 C_SOURCES = sorted(
-    str(path) for folder in ("base", "os", "shm", "store", "engine") for path in Path("csrc", folder).glob("*.c")
+    str(path)
+    for folder in ("base", "os", "shm", "store", "engine")
+    for path in Path("csrc", folder).glob("*.c")
 )
 HEADERS = sorted(str(path) for path in Path("csrc").rglob("*.h"))
 BINDINGS = sorted(str(path) for path in Path("csrc/bindings").glob("*.px[di]"))
@@ -46,7 +51,7 @@ core = Extension(
 setup(
     ext_modules=cythonize(
         [core],
-        build_dir="build/cython",
+        build_dir=f"build/cython-{VARIANT}",
         include_path=["csrc/bindings"],
         compiler_directives={
             "language_level": 3,

@@ -1,0 +1,30 @@
+/* The memory model in one file: the order is in the name, so that it can be searched for.
+ *
+ * Only three kinds of words in shared memory are touched outside the lock:
+ *   latch words   (sequence, sleeping): the sleep/wake protocol of shm/latch.h, sequentially consistent
+ *   undo count    published with release, so that a record is complete before it counts (shm/tx.h)
+ *   header flags  set once, read often (shutdown): acquire and release
+ */
+#ifndef PYRAY_BASE_ATOMIC_H
+#define PYRAY_BASE_ATOMIC_H
+
+#include "base/types.h"
+
+static inline uint32_t pr_load_relaxed(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+static inline uint32_t pr_load_acquire(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+static inline uint32_t pr_load_seq_cst(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
+
+static inline void pr_store_relaxed(uint32_t *word, uint32_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
+static inline void pr_store_release(uint32_t *word, uint32_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
+static inline void pr_store_seq_cst(uint32_t *word, uint32_t value) { __atomic_store_n(word, value, __ATOMIC_SEQ_CST); }
+
+static inline uint32_t pr_add_seq_cst(uint32_t *word, uint32_t value)
+{
+    return __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST);
+}
+
+/* Keeps the compiler from moving stores across; the processor need not be told, because a killed process
+ * leaves behind exactly the stores of the instructions it has executed. */
+static inline void pr_compiler_barrier(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
+
+#endif

@@ -1,0 +1,49 @@
+/* Named places where a test can make a process die, stop or wait: between transactions, where the crash
+ * injection of the transaction layer does not reach. Armed per process by PYRAY_FAILPOINTS, for example
+ *
+ *     PYRAY_FAILPOINTS="seal.before_wake=kill@3,put.copied=delay:20"
+ *
+ * kill@n: SIGKILL itself at the n-th hit. delay:ms: sleep at each hit. count: only count the hits.
+ * Unarmed, a failpoint costs one predictable branch. */
+#ifndef PYRAY_BASE_FAILPOINT_H
+#define PYRAY_BASE_FAILPOINT_H
+
+#include "base/types.h"
+
+#define PR_FAILPOINT_LIST(X)                                                                       \
+    X(PUT_CREATED, "put.created")             /* heap block claimed, payload not written */        \
+    X(PUT_COPIED, "put.copied")               /* payload written, not sealed */                    \
+    X(SUBMIT_STARTED, "submit.started")       /* first part of a large submission committed */     \
+    X(SUBMIT_DONE, "submit.done")             /* task visible, worker not woken by anything else */ \
+    X(COMMIT_BEFORE_WAKE, "commit.before_wake") /* transaction committed, sleepers not yet woken */ \
+    X(TAKE_DONE, "take.done")                 /* task claimed, not started */                      \
+    X(FINISH_BEFORE, "finish.before")         /* function returned, nothing sealed */              \
+    X(FINISH_AFTER, "finish.after")           /* results sealed, next task possibly claimed */     \
+    X(RELEASE_BEFORE, "release.before")       /* references dropped locally, not in the tables */  \
+    X(WAIT_BEFORE_SLEEP, "wait.before_sleep") /* watches registered, not asleep */                 \
+    X(CHORE_STEP, "chore.step")               /* between two bounded steps of left-over work */    \
+    X(SWEEP_STEP, "sweep.step")               /* between two steps of a dead process's repair */
+
+enum pr_failpoint {
+#define PR_FAILPOINT_ENUM(name, text) PR_FP_##name,
+    PR_FAILPOINT_LIST(PR_FAILPOINT_ENUM)
+#undef PR_FAILPOINT_ENUM
+        PR_FP_COUNT
+};
+
+enum pr_failpoint_action { PR_FP_OFF, PR_FP_TALLY, PR_FP_DELAY, PR_FP_KILL };
+
+struct pr_failpoints {
+    struct {
+        uint32_t action;
+        uint32_t hits;
+        uint64_t argument; /* hit number to die at, or delay in ns */
+    } point[PR_FP_COUNT];
+};
+
+const char *pr_failpoint_name(enum pr_failpoint point);
+
+/* Reads a specification like the one above. Returns 0, or the 1-based position of the first bad character. */
+uint32_t pr_failpoints_parse(struct pr_failpoints *points, const char *specification);
+
+#endif

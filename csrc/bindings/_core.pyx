@@ -1,0 +1,38 @@
+# distutils: language = c
+"""The compiled half of pyray: translation between Python objects and the C core, no policy.
+
+One extension module out of small files, one subject each:
+
+    state.pxi      the process's one session: context, status -> exception, fork safety
+    refs.pxi       ObjectRef: counts itself in and out of the store
+    buffers.pxi    views on the heap that keep their object alive
+    pickler.pxi    pickle protocol 5 with out-of-band buffers, through one reused pickler
+    codec.pxi      Python value <-> stored value (the wire format), packed arguments
+    calls.pxi      put, get, wait, submit
+    worker.pxi     the worker's loop and the supervisor's operations
+    inspect.pxi    statistics, audit
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.math cimport INFINITY
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset, strlen
+
+from core cimport *
+
+import _pickle
+import os
+import sys
+import threading
+
+from pyray import exceptions
+
+include "state.pxi"
+include "refs.pxi"
+include "buffers.pxi"
+include "pickler.pxi"
+include "codec.pxi"
+include "calls.pxi"
+include "worker.pxi"
+include "inspect.pxi"

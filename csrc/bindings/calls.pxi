@@ -1,0 +1,441 @@
+# put, get, wait, submit.
+
+cdef object failure_to_exception = None   # pyray.failures.exception_of
+cdef object collect_garbage = None        # gc.collect, when the store is full
+
+
+def set_failure_translator(function) -> None:
+    """`function(cause, pid, wait_status, ran_ms, name, detail) -> Exception` for errors of the system."""
+    global failure_to_exception
+    failure_to_exception = function
+
+
+# ---- put -----------------------------------------------------------------------------------------------
+
+cdef pr_status begin(Encoded e, pr_ref *result, bint is_result, uint64_t *offset) except *:
+    """Claims a block; when the store is full, once more after unreachable cycles have been collected."""
+    cdef pr_status status
+    for attempt in range(2):
+        if is_result:
+            status = pr_result_begin(&context, result[0], e.value.size_bytes, offset)
+        else:
+            status = pr_put_begin(&context, e.value.size_bytes, result, offset)
+        if status != PR_FULL:
+            return status
+        if attempt == 0:
+            import gc
+            gc.collect()
+    raise_full(e.value.size_bytes)
+
+
+def put(value) -> ObjectRef:
+    """Store a value; the caller gets the first reference to it."""
+    cdef Encoded e = Encoded()
+    cdef pr_ref ref
+    check_usable()
+    encode(e, value, PR_INLINE_BYTES)
+    if e.value.size_bytes <= PR_INLINE_BYTES:
+        status = pr_put_inline(&context, &e.value, &ref)
+        if status != PR_OK:
+            raise_status(status, "put")
+        return wrap(ref)
+    return put_encoded(e)
+
+
+# ---- get -----------------------------------------------------------------------------------------------
+
+cdef fetch(pr_ref ref, pr_status *status, bint *is_error):
+    """The value, or the error that is the value; None when *status is not PR_OK."""
+    cdef pr_fetched fetched
+    cdef pr_bool pinned = 0
+    cdef View view = None
+    cdef const uint8_t *at
+    status[0] = pr_get(&context, ref, PIN_FROM_BYTES, &fetched, &pinned)
+    if status[0] != PR_OK:
+        return None
+    if pinned:
+        view = new_view(ref, fetched.bytes, fetched.size_bytes)
+    is_error[0] = (fetched.flags & PR_FLAG_ERROR) != 0
+    at = fetched.bytes if fetched.bytes != NULL else <const uint8_t *>fetched.value
+    if fetched.kind == PR_KIND_FAILURE:
+        return failure_of(<const pr_failure *>at)
+    return decode(fetched.kind, at, fetched.size_bytes, view)
+
+
+cdef failure_of(const pr_failure *failure):
+    cdef pr_status status = PR_OK
+    cdef bint is_error = False
+    detail = None
+    if failure.detail.index != PR_NONE:
+        detail = fetch(failure.detail, &status, &is_error)
+    name = failure.name[:strlen(failure.name)].decode("utf-8", "replace")
+    return failure_to_exception(
+        failure.cause, failure.process_id, failure.wait_status, failure.ran_ms, name, detail
+    )
+
+
+cdef fetch_argument(pr_ref ref):
+    """The value of a task's argument, sealed since before the task started and held by the task."""
+    cdef pr_status status = PR_OK
+    cdef bint is_error = False
+    value = fetch(ref, &status, &is_error)
+    if status != PR_OK:
+        raise_status(status, "an argument of the task")
+    if is_error:
+        raise FailedArgument(value)
+    return value
+
+
+class FailedArgument(Exception):
+    """An argument's task failed; `args[0]` is its error."""
+
+
+cdef object raise_error(error):
+    as_cause = getattr(error, "as_instanceof_cause", None)
+    raise error if as_cause is None else as_cause()
+
+
+def get_one(ObjectRef ref, timeout):
+    """The value of one reference. `timeout` in seconds, None: no limit. Raises the task's error."""
+    cdef pr_status status = PR_OK
+    cdef bint is_error = False
+    check_session(ref)
+    value = fetch(ref.ref, &status, &is_error)
+    if status == PR_PENDING:
+        if wait_for(&ref.ref, 1, 1, True, timeout, NULL) == 0:
+            raise exceptions.GetTimeoutError(f"get timed out after {timeout} s: {ref!r} is not ready.")
+        value = fetch(ref.ref, &status, &is_error)
+    if status != PR_OK:
+        raise_status(status, repr(ref))
+    if is_error:
+        raise_error(value)
+    return value
+
+
+def get_many(list refs, timeout) -> list:
+    """The values of a list of references; raises as soon as one of them is an error."""
+    cdef Py_ssize_t count = len(refs), i
+    cdef ObjectRef ref
+    cdef pr_status status = PR_OK
+    cdef bint is_error = False
+    check_usable()
+    cdef RefArray array = RefArray(refs)
+    cdef uint32_t ready = wait_for(array.refs, count, count, True, timeout, array.sealed)
+    if ready < count:
+        for i in range(count):
+            if array.sealed[i] == 2:
+                raise_error(fetch(array.refs[i], &status, &is_error))
+        raise exceptions.GetTimeoutError(f"get timed out after {timeout} s: {count - ready} of {count} objects are not ready.")
+    values = [None] * count
+    for i in range(count):
+        value = fetch(array.refs[i], &status, &is_error)
+        if status != PR_OK:
+            raise_status(status, repr(refs[i]))
+        if is_error:
+            raise_error(value)
+        values[i] = value
+    return values
+
+
+cdef class RefArray:
+    """References as the core reads them, and a byte each for its answer."""
+    cdef pr_ref *refs
+    cdef uint8_t *sealed
+
+    def __cinit__(self, list refs):
+        cdef Py_ssize_t count = len(refs), i
+        self.refs = <pr_ref *>PyMem_Malloc(count * (sizeof(pr_ref) + 1) + 1)
+        if self.refs == NULL:
+            raise MemoryError()
+        self.sealed = <uint8_t *>(self.refs + count)
+        memset(self.sealed, 0, count)
+        for i in range(count):
+            ref = refs[i]
+            if type(ref) is not ObjectRef:
+                raise_not_ref(ref)
+            if (<ObjectRef>ref).nonce != session_nonce:
+                check_session(ref)
+            self.refs[i] = (<ObjectRef>ref).ref
+
+    def __dealloc__(self):
+        PyMem_Free(self.refs)
+
+
+cdef int raise_not_ref(value) except -1:
+    raise TypeError(f"expected a list of ObjectRef, got an element of type {type(value).__name__}")
+
+
+# ---- wait ----------------------------------------------------------------------------------------------
+
+cdef object thread_latches = threading.local()
+
+
+cdef class ThreadLatch:
+    """The latch of a thread other than the main one; given back when the thread ends."""
+    cdef pr_index latch
+    cdef uint64_t nonce
+
+    def __dealloc__(self):
+        if self.nonce == session_nonce and is_open and not is_forked and self.latch != PR_NONE:
+            pr_latch_unclaim(&context, self.latch)
+
+
+cdef pr_index my_latch() except 0:
+    cdef ThreadLatch mine
+    if threading.get_ident() == main_thread:
+        return pr_slot_at(&context, context.slot).latch
+    mine = getattr(thread_latches, "mine", None)
+    if mine is None or mine.nonce != session_nonce:
+        mine = ThreadLatch()
+        status = pr_latch_claim(&context, &mine.latch)
+        if status != PR_OK:
+            raise_status(status, "cannot wait in this thread")
+        mine.nonce = session_nonce
+        thread_latches.mine = mine
+    return mine.latch
+
+
+cdef int64_t deadline_of(timeout) except -2:
+    """Monotonic nanoseconds; -1: none."""
+    if timeout is None:
+        return -1
+    cdef double seconds = timeout
+    if seconds != seconds or seconds < 0:
+        raise ValueError(f"timeout: expected a number of seconds >= 0, or None; got {timeout!r}")
+    if seconds > 1e9:
+        return -1
+    return <int64_t>pr_os_monotonic_ns() + <int64_t>(seconds * 1e9)
+
+
+cdef extern from "os/os.h" nogil:
+    uint64_t pr_os_monotonic_ns()
+
+
+cdef uint32_t wait_for(const pr_ref *refs, uint32_t count, uint32_t need, bint stop_at_error, timeout,
+                       uint8_t *sealed) except? 0xFFFFFFFF:
+    """Waits until `need` of the objects are sealed (or one is an error); how many are."""
+    cdef pr_wait wait
+    cdef uint8_t one = 0
+    cdef pr_status status
+    cdef int64_t deadline = deadline_of(timeout)
+    memset(&wait, 0, sizeof(wait))
+    wait.refs, wait.count, wait.need, wait.stop_at_error = refs, count, need, stop_at_error
+    wait.sealed = sealed if sealed != NULL else &one
+    status = pr_wait_poll(&context, &wait)
+    if status == PR_PENDING and timeout != 0:
+        wait.latch = my_latch()
+        status = sleep_until(&wait, deadline)
+    if status != PR_OK and status != PR_PENDING:
+        raise_status(status, "waiting for objects")
+    return wait.ready
+
+
+cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
+    cdef uint32_t seen = 0
+    cdef pr_status status
+    cdef int64_t slice_ns
+    cdef bint lent = False
+    cdef pr_index task = running_task if threading.get_ident() == main_thread else 0
+    try:
+        while True:
+            status = pr_wait_arm(&context, wait, &seen)
+            if status != PR_PENDING:
+                return status
+            if task != 0 and not lent:
+                pr_task_lend(&context, task)
+                lent = True
+            slice_ns = SLICE_DRIVER_NS if supervisor_pidfd >= 0 else SLICE_WORKER_NS
+            if deadline >= 0:
+                left = deadline - <int64_t>pr_os_monotonic_ns()
+                if left <= 0:
+                    return PR_PENDING
+                slice_ns = min(slice_ns, left)
+            with nogil:
+                pr_latch_sleep(&context, wait.latch, seen, slice_ns)
+            look_around()
+            check_usable()
+    finally:
+        if is_open:
+            pr_wait_disarm(&context, wait.latch)
+            if lent:
+                pr_task_reclaim(&context, task)
+
+
+def wait(list refs, uint32_t num_returns, timeout) -> tuple[list, list]:
+    """(ready, not ready), both in the order given; at most `num_returns` are ready. Refuses duplicates."""
+    cdef Py_ssize_t count = len(refs), i
+    cdef uint32_t taken = 0
+    check_usable()
+    cdef RefArray array = RefArray(refs)
+    refuse_duplicates(array.refs, count)
+    wait_for(array.refs, count, num_returns, False, timeout, array.sealed)
+    ready, rest = [], []
+    for i in range(count):
+        if taken < num_returns and array.sealed[i]:
+            ready.append(refs[i])
+            taken += 1
+        else:
+            rest.append(refs[i])
+    return ready, rest
+
+
+cdef uint32_t mark = 0
+
+
+cdef int refuse_duplicates(const pr_ref *refs, Py_ssize_t count) except -1:
+    """Marks each local entry with the number of this call: a mark that is there already is a duplicate."""
+    global mark
+    cdef Py_ssize_t i
+    mark += 1
+    if mark == 0:
+        mark = 1
+    for i in range(count):
+        if context.local[refs[i].index].mark == mark:
+            raise ValueError("Wait requires a list of unique object refs.")
+        context.local[refs[i].index].mark = mark
+    return 0
+
+
+# ---- submit --------------------------------------------------------------------------------------------
+
+cdef class Template:
+    """Everything of a submission that does not change from call to call."""
+
+    cdef pr_submission fixed
+    cdef readonly ObjectRef function
+    cdef readonly ObjectRef actor
+    cdef readonly str method
+    cdef char name[PR_NAME_BYTES]
+    cdef uint64_t nonce
+
+    def __init__(self, ObjectRef function, str name, uint32_t num_returns, uint32_t shape, int retries, *,
+                 ObjectRef actor=None, str method=None, bint creates_actor=False, bint keeps_resources=False):
+        check_session(function)
+        self.function, self.actor, self.method, self.nonce = function, actor, method, session_nonce
+        self.fixed.function = function.ref
+        self.fixed.result_count, self.fixed.shape, self.fixed.retries = num_returns, shape, retries
+        copy_name(self.fixed.name, name)
+        if actor is not None:
+            check_session(actor)
+            self.fixed.actor = actor.ref
+            self.fixed.flags |= PR_TASK_OF_ACTOR
+        if creates_actor:
+            self.fixed.flags |= PR_TASK_CREATES_ACTOR | (PR_TASK_KEEPS if keeps_resources else 0)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it belongs to the session that is open now."""
+        return self.nonce == session_nonce and is_open
+
+    def submit(self, tuple args, dict kwargs):
+        """One ObjectRef, or a list when num_returns is not 1; for an actor's creation (handle, result)."""
+        check_usable()
+        cdef pr_submission s = self.fixed
+        cdef uint8_t packed[SMALL_BYTES]
+        cdef pr_ref awaited[MOST_AWAITED]
+        cdef pr_ref one
+        s.size_bytes = pack_arguments(packed, self.method, args, kwargs)
+        s.results = &one
+        if s.size_bytes == 0:
+            return self.submit_pickled(&s, args, kwargs)
+        s.value = packed
+        if self.fixed.result_count != 1:
+            s.awaited_count = list_awaited(packed, awaited)
+            s.awaited = awaited
+            return self.send(&s)
+        s.awaited_count = list_awaited(packed, awaited)
+        s.awaited = awaited
+        status = pr_submit(&context, &s)
+        if status != PR_OK:
+            raise_status(status, "cannot submit the task")
+        if s.flags & PR_TASK_CREATES_ACTOR:
+            return wrap(s.actor), wrap(one)
+        return wrap(one)
+
+    cdef submit_pickled(self, pr_submission *s, tuple args, dict kwargs):
+        cdef Encoded e = Encoded()
+        packed, awaited = separate_awaited(self.method, args, kwargs)
+        cdef RefArray array = RefArray(awaited)
+        encode_pickle(e, packed, PR_TASK_INLINE)
+        s.awaited, s.awaited_count = array.refs, len(awaited)
+        s.flags |= ARGUMENTS_PICKLED
+        if e.value.size_bytes <= PR_TASK_INLINE:
+            s.value, s.size_bytes = e.small, e.value.size_bytes
+            s.captured, s.captured_count = e.value.children, e.value.child_count
+            return self.send(s)
+        arguments = put_encoded(e)
+        s.arguments = (<ObjectRef>arguments).ref
+        return self.send(s)   # `arguments` is held by the task from here on
+
+    cdef send(self, pr_submission *s):
+        cdef uint32_t i, count = s.result_count
+        cdef pr_ref *results = <pr_ref *>PyMem_Malloc((count + 1) * sizeof(pr_ref))
+        if results == NULL:
+            raise MemoryError()
+        try:
+            s.results = results
+            status = pr_submit(&context, s)
+            if status != PR_OK:
+                raise_status(status, "cannot submit the task")
+            refs = [wrap(results[i]) for i in range(count)]
+        finally:
+            PyMem_Free(results)
+        if s.flags & PR_TASK_CREATES_ACTOR:
+            return wrap(s.actor), refs[0]
+        return refs[0] if count == 1 else refs
+
+
+cdef uint32_t list_awaited(const uint8_t *packed, pr_ref *awaited) noexcept:
+    """The references in argument position of packed arguments, in order."""
+    cdef const uint8_t *p = packed + 2
+    cdef uint32_t i, count = 0
+    for i in range(packed[0] + 2 * <uint32_t>packed[1]):
+        if p[0] == KIND_AWAITED:
+            memcpy(&awaited[count], p + 2, sizeof(pr_ref))
+            count += 1
+        p += 2 + p[1]
+    return count
+
+
+cdef ObjectRef put_encoded(Encoded e):
+    """Stores a value that is too large to be inline."""
+    cdef pr_ref ref
+    cdef uint64_t offset = 0
+    status = begin(e, &ref, False, &offset)
+    if status != PR_OK:
+        raise_status(status, "put")
+    try:
+        write_pieces(e, offset)
+        status = pr_put_end(&context, ref, &e.value)
+        if status != PR_OK:
+            raise_status(status, "put")
+    except BaseException:
+        pr_put_abort(&context, ref)
+        raise
+    return wrap(ref)
+
+
+def resource_class(demand: dict[int, int]) -> tuple[int, bool]:
+    """Number of the class of tasks that need these amounts (resource index -> 1/10000), and can it ever run?"""
+    cdef pr_demand entries[PR_DEMAND_MAX]
+    cdef pr_index shape = 0
+    cdef uint32_t i = 0
+    check_usable()
+    if len(demand) > PR_DEMAND_MAX:
+        raise ValueError(f"resources: a task can ask for at most {PR_DEMAND_MAX} kinds, got {len(demand)}")
+    memset(entries, 0, sizeof(entries))
+    for index, amount in sorted(demand.items()):
+        entries[i].resource, entries[i].amount = index, amount
+        i += 1
+    status = pr_session_class(&context, entries, len(demand), &shape)
+    if status != PR_OK:
+        raise_status(status, "too many different combinations of resources")
+    return shape, pr_class_feasible(&context, shape)
+
+
+def kill_actor(ObjectRef handle) -> None:
+    """Have the actor's process killed."""
+    check_session(handle)
+    status = pr_actor_kill(&context, handle.ref)
+    if status != PR_OK:
+        raise_status(status, "kill")

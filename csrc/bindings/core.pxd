@@ -1,0 +1,235 @@
+# C declarations, in the order of pyray_core.h.
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+cdef extern from "pyray_core.h" nogil:
+    ctypedef uint32_t pr_index
+    ctypedef unsigned char pr_bool "bool"
+    enum: PR_NONE
+    enum: PR_INLINE_BYTES
+    enum: PR_TASK_INLINE
+    enum: PR_NAME_BYTES
+    enum: PR_DEMAND_MAX
+    enum: PR_RESOURCE_MAX
+    enum: PR_RESOURCE_UNIT
+    enum: PR_STEP_RESULTS
+    enum: PR_KIND_FAILURE
+    enum: PR_FLAG_ERROR
+
+    enum pr_status:
+        PR_OK, PR_PENDING, PR_EMPTY, PR_EXIT, PR_GROW, PR_STALE, PR_STATE, PR_FULL, PR_TABLE_FULL
+        PR_NO_MEMORY, PR_TIMEOUT, PR_INTERRUPTED, PR_BAD_SEGMENT, PR_CORRUPT, PR_OS
+    const char *pr_status_text(pr_status status)
+
+    struct pr_ref:
+        pr_index index
+        uint32_t generation
+
+    struct pr_failpoints:
+        pass
+    uint32_t pr_failpoints_parse(pr_failpoints *points, const char *specification)
+
+    struct pr_header:
+        uint64_t nonce
+        uint64_t heap_size
+        uint64_t control_size
+        uint32_t recoveries
+    struct pr_local:
+        uint32_t generation
+        uint32_t refs
+        uint32_t pins
+        uint32_t mark
+    struct pr_context:
+        const pr_header *header
+        const uint8_t *heap
+        pr_local *local
+        int control_fd
+        int heap_fd
+        int doorbell_fd
+        pr_index slot
+        uint32_t process_id
+        pr_failpoints *failpoints
+
+    # latches
+    uint32_t pr_latch_sequence(const pr_context *ctx, pr_index latch)
+    pr_status pr_latch_sleep(pr_context *ctx, pr_index latch, uint32_t seen, int64_t timeout_ns)
+
+    # heap
+    pr_status pr_heap_write(pr_context *ctx, uint64_t offset, const void *source, uint64_t size_bytes)
+
+    # slots
+    enum pr_slot_kind:
+        PR_SLOT_DRIVER, PR_SLOT_SUPERVISOR, PR_SLOT_WORKER
+    enum: PR_REQUEST_KILL
+    enum: PR_SLOT_EMPTY
+    struct pr_slot:
+        uint32_t state
+        uint32_t kind
+        uint32_t process_id
+        uint32_t latch
+        uint32_t actor
+        uint32_t requests
+        uint64_t tasks_finished
+    const pr_slot *pr_slot_at(const pr_context *ctx, pr_index slot)
+
+    # store
+    struct pr_value:
+        uint32_t kind
+        uint32_t flags
+        const void *bytes
+        uint64_t size_bytes
+        const pr_ref *children
+        uint32_t child_count
+        uint32_t in_block
+    struct pr_fetched:
+        uint32_t kind
+        uint32_t flags
+        uint64_t size_bytes
+        const uint8_t *bytes
+        uint8_t *value
+    pr_status pr_put_inline(pr_context *ctx, const pr_value *value, pr_ref *ref)
+    pr_status pr_put_begin(pr_context *ctx, uint64_t size_bytes, pr_ref *ref, uint64_t *offset)
+    pr_status pr_put_end(pr_context *ctx, pr_ref ref, const pr_value *value)
+    void pr_put_abort(pr_context *ctx, pr_ref ref)
+    pr_status pr_add_children(pr_context *ctx, pr_ref ref, const pr_ref *children, uint32_t count)
+    pr_status pr_get(pr_context *ctx, pr_ref ref, uint64_t pin_from_bytes, pr_fetched *fetched, pr_bool *pinned)
+    pr_status pr_acquire(pr_context *ctx, const pr_ref *refs, uint32_t count)
+    void pr_release(pr_context *ctx, pr_ref ref)
+    void pr_unpin(pr_context *ctx, pr_ref ref)
+    struct pr_store_stats_t "pr_store_stats":
+        uint64_t capacity_bytes
+        uint64_t used_bytes
+        uint64_t peak_bytes
+        uint64_t pinned_bytes
+        uint64_t largest_free_bytes
+        uint32_t objects
+        uint32_t edges
+    pr_status pr_store_stats(pr_context *ctx, pr_store_stats_t *stats)
+
+    # engine
+    enum: PR_TASK_CREATES_ACTOR
+    enum: PR_TASK_OF_ACTOR
+    enum: PR_TASK_KEEPS
+    enum pr_cause:
+        PR_CAUSE_NONE, PR_CAUSE_WORKER_DIED, PR_CAUSE_ACTOR_DIED, PR_CAUSE_ACTOR_KILLED
+        PR_CAUSE_ACTOR_CREATION, PR_CAUSE_ACTOR_EXITED, PR_CAUSE_OWNER_DIED, PR_CAUSE_CANCELLED
+    struct pr_failure:
+        uint32_t cause
+        uint32_t process_id
+        uint32_t wait_status
+        uint32_t ran_ms
+        pr_ref detail
+        char *name
+    struct pr_demand:
+        uint32_t resource
+        int64_t amount
+    struct pr_resource:
+        char *name
+        int64_t total
+        int64_t free
+    struct pr_engine_root_t "pr_engine_root":
+        uint32_t idle_count
+        uint32_t worker_count
+        uint32_t worker_limit
+        uint32_t spawn_requests
+        uint32_t starting
+        uint32_t waking
+        uint32_t ready_count
+        uint32_t resource_count
+        uint32_t kill_requests
+        uint64_t submitted
+        uint64_t finished
+        uint64_t failed
+        uint64_t retried
+        uint64_t deaths
+        pr_resource *resources
+    const pr_engine_root_t *pr_engine_root(const pr_context *ctx)
+
+    struct pr_session_resource:
+        char *name
+        int64_t amount
+    struct pr_session_config:
+        uint64_t heap_bytes
+        uint32_t cpus
+        uint32_t worker_limit
+        uint32_t resource_count
+        pr_session_resource *resources
+        uint32_t small_tables
+    pr_status pr_session_create(pr_context *ctx, const pr_session_config *config)
+    pr_status pr_session_attach(pr_context *ctx, int control_fd, int heap_fd, pr_slot_kind kind, uint32_t small)
+    void pr_session_detach(pr_context *ctx)
+    pr_status pr_worker_reserve(pr_context *ctx, pr_index *slot)
+    pr_status pr_worker_adopt(pr_context *ctx, pr_index slot)
+    pr_status pr_worker_request(pr_context *ctx)
+    pr_status pr_worker_trim(pr_context *ctx, uint32_t keep)
+    pr_status pr_latch_claim(pr_context *ctx, pr_index *latch)
+    void pr_latch_unclaim(pr_context *ctx, pr_index latch)
+    void pr_session_end(pr_context *ctx)
+    bint pr_session_ending(const pr_context *ctx)
+
+    pr_status pr_session_class(pr_context *ctx, const pr_demand *demand, uint32_t count, pr_index *shape)
+    bint pr_class_feasible(const pr_context *ctx, pr_index shape)
+    pr_status pr_sweep(pr_context *ctx, pr_index slot, uint32_t wait_status)
+
+    struct pr_submission:
+        pr_ref function
+        pr_ref arguments
+        const void *value
+        uint32_t size_bytes
+        const pr_ref *awaited
+        uint32_t awaited_count
+        const pr_ref *captured
+        uint32_t captured_count
+        uint32_t result_count
+        pr_index shape
+        int32_t retries
+        uint32_t flags
+        pr_ref actor
+        char *name
+        pr_ref *results
+        uint64_t serial
+    pr_status pr_submit(pr_context *ctx, pr_submission *submission)
+    struct pr_taken:
+        pr_index task
+        uint32_t flags
+        uint32_t attempt
+        uint32_t result_count
+        uint64_t serial
+        pr_ref function
+        pr_ref arguments
+        pr_ref result
+        pr_ref actor
+        uint32_t size_bytes
+        char *name
+        uint8_t *value
+    pr_status pr_take(pr_context *ctx, pr_taken *taken)
+    pr_status pr_task_results(pr_context *ctx, pr_index task, uint32_t first, pr_ref *results, uint32_t count)
+    pr_status pr_result_begin(pr_context *ctx, pr_ref result, uint64_t size_bytes, uint64_t *offset)
+    void pr_result_abort(pr_context *ctx, pr_ref result)
+    pr_status pr_finish(pr_context *ctx, pr_index task, const pr_value *results, uint32_t count, pr_taken *next)
+    void pr_task_lend(pr_context *ctx, pr_index task)
+    void pr_task_reclaim(pr_context *ctx, pr_index task)
+    pr_status pr_actor_kill(pr_context *ctx, pr_ref handle)
+
+    struct pr_wait:
+        const pr_ref *refs
+        uint32_t count
+        uint32_t need
+        bint stop_at_error
+        pr_index latch
+        uint8_t *sealed
+        uint32_t ready
+    pr_status pr_wait_poll(pr_context *ctx, pr_wait *wait)
+    pr_status pr_wait_arm(pr_context *ctx, pr_wait *wait, uint32_t *seen)
+    void pr_wait_disarm(pr_context *ctx, pr_index latch)
+
+    struct pr_accounts:
+        uint32_t objects
+        uint32_t tasks
+        uint32_t actors
+        uint32_t edges
+        uint32_t blocks
+        uint32_t slots
+        uint32_t latches
+        uint32_t lanes
+        uint64_t heap_used_bytes
+    pr_status pr_audit(pr_context *ctx, pr_accounts *accounts, const char **what)

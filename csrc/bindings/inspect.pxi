@@ -1,0 +1,47 @@
+# Statistics and the audit.
+
+def store_stats() -> dict[str, int]:
+    """Sizes in bytes and counts of the object store."""
+    cdef pr_store_stats_t stats
+    check_usable()
+    status = pr_store_stats(&context, &stats)
+    if status != PR_OK:
+        raise_status(status, "statistics")
+    return dict(stats)
+
+
+def engine_stats() -> dict[str, int]:
+    """Workers, queues and counters. Read without the lock: each number is right, together they may be a
+    moment apart."""
+    check_usable()
+    cdef const pr_engine_root_t *root = pr_engine_root(&context)
+    return {
+        "workers": root.worker_count, "idle": root.idle_count, "starting": root.starting + root.spawn_requests,
+        "ready": root.ready_count, "submitted": root.submitted, "finished": root.finished, "failed": root.failed,
+        "retried": root.retried, "deaths": root.deaths, "recoveries": context.header.recoveries,
+    }
+
+
+def resources() -> dict[str, tuple[int, int]]:
+    """name -> (total, free), in 1/10000."""
+    check_usable()
+    cdef const pr_engine_root_t *root = pr_engine_root(&context)
+    cdef uint32_t i
+    return {
+        root.resources[i].name[:strlen(root.resources[i].name)].decode(): (
+            root.resources[i].total, root.resources[i].free)
+        for i in range(root.resource_count)
+    }
+
+
+def audit() -> dict[str, int]:
+    """Check every invariant of the tables; the number of entries in use. Raises SessionCorruptedError."""
+    cdef pr_accounts accounts
+    cdef const char *what = NULL
+    check_usable()
+    status = pr_audit(&context, &accounts, &what)
+    if status == PR_CORRUPT:
+        raise exceptions.SessionCorruptedError(f"audit: {what.decode()}")
+    if status != PR_OK:
+        raise_status(status, "audit")
+    return dict(accounts)

@@ -1,0 +1,148 @@
+# Pickle protocol 5 through one reused pickler.
+#
+# What has buffers goes out-of-band: numpy arrays by the shortcut here, everything else through pickle's own
+# buffer_callback. Code goes by value as cloudpickle does it. Types of other libraries (Arrow, torch) register
+# a reducer in pyray/serialization.py when one of them is first met.
+#
+# A pickler is in use while user code (__reduce__) runs, which may pickle again: picklers form a stack.
+
+cdef extern from "Python.h":
+    const Py_buffer *PyPickleBuffer_GetBuffer(object picklebuf) except NULL
+    object PyPickleBuffer_FromObject(object base)
+
+cdef uint64_t OUT_OF_BAND_BYTES = 512   # smaller arrays travel inside the pickle
+
+cdef list idle_picklers = []
+cdef object pickler_class = None
+cdef object ndarray_type = None         # numpy.ndarray once numpy is loaded
+cdef object new_ndarray = None
+cdef dict reducers = {}                 # exact type -> function(value) -> reduce tuple
+cdef set known_types = set()            # types that have been asked about
+cdef object discover_reducers = None    # pyray.serialization.discover
+
+
+def register_reducer(type_, reducer) -> None:
+    """Pickle exact instances of `type_` with `reducer(value) -> (callable, arguments)`."""
+    reducers[type_] = reducer
+
+
+def set_discovery(function) -> None:
+    """`function(type)` may register reducers when a type is met for the first time."""
+    global discover_reducers
+    discover_reducers = function
+
+
+cdef bint find_numpy() except -1:
+    global ndarray_type, new_ndarray
+    if ndarray_type is None:
+        numpy = sys.modules.get("numpy")
+        if numpy is None or not hasattr(numpy, "ndarray"):
+            return False
+        ndarray_type = new_ndarray = numpy.ndarray
+    return True
+
+
+def load_array(buffer, dtype, shape, fortran):
+    """A read-only array over the bytes of a stored value."""
+    if ndarray_type is None:
+        import numpy
+        find_numpy()
+    return new_ndarray(shape, dtype, buffer, 0, None, "F" if fortran else "C")
+
+
+cdef reduce_array(array):
+    """(function, arguments) for a plain array whose bytes can be taken as they are; else NotImplemented."""
+    dtype = array.dtype
+    if dtype.hasobject or dtype.kind not in "biufcSU" or dtype.metadata is not None:
+        return NotImplemented
+    buffer = PyPickleBuffer_FromObject(array)
+    cdef const Py_buffer *raw = PyPickleBuffer_GetBuffer(buffer)
+    cdef bint fortran = False
+    if not PyBuffer_IsContiguous(raw, b"C"):
+        if not PyBuffer_IsContiguous(raw, b"F"):
+            return reduce_array(array.copy())
+        fortran = True
+    if <uint64_t>raw.len < OUT_OF_BAND_BYTES:
+        buffer = PyBytes_FromStringAndSize(<char *>raw.buf, raw.len)
+    return load_array, (buffer, dtype, array.shape, fortran)
+
+
+class PicklerMixin:
+    """What both picklers below share."""
+
+    def reducer_override(self, value):
+        kind = type(value)
+        if kind is ObjectRef:
+            check_session(value)
+            self.children.append(value)
+            return load_ref, ((<ObjectRef>value).ref.index, (<ObjectRef>value).ref.generation)
+        if kind is ndarray_type or (ndarray_type is None and find_numpy() and kind is ndarray_type):
+            return reduce_array(value)
+        reducer = reducers.get(kind)
+        if reducer is None and kind not in known_types:
+            known_types.add(kind)
+            discover_reducers(kind)
+            reducer = reducers.get(kind)
+        if reducer is not None:
+            return reducer(value)
+        return super().reducer_override(value)
+
+
+cdef make_pickler_class():
+    import cloudpickle
+    return type("Pickler", (PicklerMixin, cloudpickle.Pickler), {})
+
+
+cdef class Pickled:
+    """A pickled value: pieces in band, buffers out of band, references met on the way."""
+    cdef list pieces
+    cdef list buffers
+    cdef list children
+
+
+cdef class Sink:
+    """The pickler's file."""
+    cdef list pieces
+
+    def write(self, piece):
+        self.pieces.append(piece)
+
+
+cdef class ReusedPickler:
+    cdef object pickler
+    cdef Sink sink
+    cdef list buffers
+
+    def take_buffer(self, buffer):
+        self.buffers.append(buffer)
+
+
+cdef ReusedPickler new_pickler():
+    global pickler_class
+    if pickler_class is None:
+        pickler_class = make_pickler_class()
+    cdef ReusedPickler reused = ReusedPickler()
+    reused.sink = Sink()
+    reused.pickler = pickler_class(reused.sink, protocol=5, buffer_callback=reused.take_buffer)
+    return reused
+
+
+cdef object c_dump = _pickle.Pickler.dump
+
+
+cdef Pickled pickle(value):
+    cdef ReusedPickler reused = idle_picklers.pop() if idle_picklers else new_pickler()
+    cdef Pickled pickled = Pickled()
+    pickler = reused.pickler
+    pickled.pieces, pickled.buffers, pickled.children = [], [], []
+    reused.sink.pieces, reused.buffers, pickler.children = pickled.pieces, pickled.buffers, pickled.children
+    try:
+        c_dump(pickler, value)
+    except RecursionError as error:
+        raise _pickle.PicklingError("the value is nested too deeply to be pickled") from error
+    pickler.clear_memo()
+    if pickler.globals_ref:
+        pickler.globals_ref = {}
+    pickler.children = reused.buffers = reused.sink.pieces = None
+    idle_picklers.append(reused)
+    return pickled

@@ -1,0 +1,143 @@
+# ObjectRef: one local reference for as long as the Python object lives.
+#
+# The destructor may run anywhere (garbage collection, another thread's allocation) but always with the GIL and
+# never inside a transaction, since the core does not call Python: so it may take the session's lock.
+
+cimport cython
+from cpython.object cimport Py_EQ, Py_NE
+
+
+@cython.freelist(512)
+@cython.no_gc
+cdef class ObjectRef:
+    """A reference to an object of the store: a future, or a value put there.
+
+    Equal references hash and compare equal in every process of the session. The object lives as long as any
+    process, task or other object refers to it.
+    """
+
+    cdef pr_ref ref
+    cdef uint64_t nonce
+    cdef object __weakref__
+
+    def __init__(self, id=None):
+        if not isinstance(id, bytes) or len(id) != 28:
+            raise TypeError("ObjectRef: expected the 28 bytes of ObjectRef.binary()")
+        if int.from_bytes(id[8:16], "big") != session_nonce:
+            raise ValueError("ObjectRef: these bytes name an object of another session")
+        self.ref.index, self.ref.generation = int.from_bytes(id[:4], "big"), int.from_bytes(id[4:8], "big")
+        acquire(self)
+
+    def __dealloc__(self):
+        if self.nonce != 0 and self.nonce == session_nonce and is_open and not is_forked:
+            pr_release(&context, self.ref)
+
+    def __hash__(self):
+        return <Py_hash_t>((self.ref.index * 0x9E3779B97F4A7C15ULL) ^ self.ref.generation) >> 1
+
+    def __richcmp__(self, other, int op):
+        if not isinstance(other, ObjectRef) or (op != Py_EQ and op != Py_NE):
+            return NotImplemented
+        return same(self, <ObjectRef>other) == (op == Py_EQ)
+
+    def __repr__(self):
+        return f"ObjectRef({self.hex()})"
+
+    def __reduce__(self):
+        # A foreign pickler. The object must outlive bytes that we cannot follow, so this process keeps it.
+        check_session(self)
+        keep_for_ever(self)
+        return ObjectRef, (self.binary(),)
+
+    @classmethod
+    def __class_getitem__(cls, item):
+        return cls
+
+    def binary(self) -> bytes:
+        """The reference as 28 bytes."""
+        tail = b"\xff\xff\xff\xff" + JOB_ID + b"\x01\x00\x00\x00"
+        return (self.ref.index.to_bytes(4, "big") + self.ref.generation.to_bytes(4, "big")
+                + self.nonce.to_bytes(8, "big") + tail)
+
+    def hex(self) -> str:
+        """The reference as 56 hexadecimal digits."""
+        return self.binary().hex()
+
+    def is_nil(self) -> bool:
+        """Always False: there is no reference to nothing."""
+        return False
+
+    def size(self) -> int:
+        """Length of `binary()` in bytes."""
+        return 28
+
+    def task_id(self):
+        """Id of the task that produces this object."""
+        from pyray.ids import TaskID
+        return TaskID(self.binary()[:24])
+
+    def job_id(self):
+        """Id of the job the object belongs to."""
+        from pyray.ids import JobID
+        return JobID(JOB_ID)
+
+    def future(self):
+        """A `concurrent.futures.Future` of the value."""
+        from pyray.futures import future_of
+        return future_of(self)
+
+    def as_future(self):
+        """An `asyncio.Future` of the value, on the running loop."""
+        import asyncio
+        return asyncio.wrap_future(self.future())
+
+    def __await__(self):
+        return self.as_future().__await__()
+
+
+cdef bytes JOB_ID = b"\x01\x00\x00\x00"
+
+
+cdef inline bint same(ObjectRef a, ObjectRef b) noexcept:
+    return a.ref.index == b.ref.index and a.ref.generation == b.ref.generation and a.nonce == b.nonce
+
+
+cdef inline ObjectRef wrap(pr_ref ref):
+    """For a reference whose local count has been taken already."""
+    cdef ObjectRef self = ObjectRef.__new__(ObjectRef)
+    self.ref = ref
+    self.nonce = session_nonce
+    return self
+
+
+cdef int acquire(ObjectRef self) except -1:
+    check_usable()
+    status = pr_acquire(&context, &self.ref, 1)
+    if status != PR_OK:
+        raise_status(status, f"ObjectRef({self.ref.index}, {self.ref.generation})")
+    self.nonce = session_nonce
+    return 0
+
+
+cdef int keep_for_ever(ObjectRef self) except -1:
+    status = pr_acquire(&context, &self.ref, 1)
+    if status != PR_OK:
+        raise_status(status, repr(self))
+    return 0
+
+
+cdef inline int check_session(ObjectRef self) except -1:
+    check_usable()
+    if self.nonce != session_nonce:
+        raise ValueError(
+            f"{self!r} belongs to an earlier session: its object went with that session's ray.shutdown()."
+        )
+    return 0
+
+
+def load_ref(index: int, generation: int) -> ObjectRef:
+    """A reference found inside a stored value, which keeps the object alive while this runs."""
+    cdef ObjectRef self = ObjectRef.__new__(ObjectRef)
+    self.ref.index, self.ref.generation = index, generation
+    acquire(self)
+    return self

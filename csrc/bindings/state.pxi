@@ -1,0 +1,205 @@
+# The process's one session.
+#
+# C state of the module: the context and two words beside it. A process has at most one session at a time;
+# `generation` counts them, so that an ObjectRef of an earlier one does nothing.
+
+cdef extern from "<pthread.h>" nogil:
+    int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
+                       void (*child)() noexcept nogil)
+
+cdef extern from "<poll.h>" nogil:
+    struct pollfd:
+        int fd
+        short events
+        short revents
+    enum: POLLIN
+    int poll(pollfd *fds, unsigned long count, int timeout_ms)
+
+cdef pr_context context
+cdef pr_failpoints failpoints
+cdef bint is_open = False
+cdef bint is_forked = False      # this process is a user's fork: it must not touch the session
+cdef int supervisor_pidfd = -1   # driver: tells when the session's supervisor is gone
+cdef bint supervisor_gone = False
+cdef uint64_t session_nonce = 0
+cdef pr_index running_task = 0   # worker: the task its main thread executes
+cdef unsigned long main_thread = 0
+cdef int64_t SLICE_DRIVER_NS = 50_000_000    # how long a wait sleeps before it looks around
+cdef int64_t SLICE_WORKER_NS = 1_000_000_000
+
+
+cdef void note_fork() noexcept nogil:
+    global is_forked
+    if is_open:
+        is_forked = True
+
+pthread_atfork(NULL, NULL, note_fork)
+
+
+cdef int check_usable() except -1:
+    if is_forked:
+        raise exceptions.ForkedProcessError(
+            "This process was forked from one that uses pyray, and cannot use that session. "
+            "Start it with multiprocessing's 'spawn' method, or make the work a pyray task."
+        )
+    if not is_open:
+        raise exceptions.RaySystemError("pyray has not been started: call ray.init() first.")
+    if supervisor_gone:
+        raise_supervisor_gone()
+    return 0
+
+
+cdef int raise_supervisor_gone() except -1:
+    raise exceptions.RaySystemError(
+        "The session's supervisor process has died, so the session has ended. "
+        "Call ray.shutdown() and ray.init() to start a new one."
+    )
+
+
+cdef int look_around() except -1:
+    """Between two slices of a wait: signals, and is anybody there to do the work?"""
+    global supervisor_gone
+    cdef pollfd watched
+    PyErr_CheckSignals()
+    if supervisor_pidfd >= 0:
+        watched.fd, watched.events, watched.revents = supervisor_pidfd, POLLIN, 0
+        if poll(&watched, 1, 0) > 0:
+            supervisor_gone = True
+            raise_supervisor_gone()
+    return 0
+
+
+cdef int raise_status(pr_status status, what) except -1:
+    """The one place where a status of the core becomes an exception."""
+    text = f"{what}: {pr_status_text(status).decode()}."
+    if status == PR_STALE:
+        raise exceptions.ReferenceCountingAssertionError(text)
+    if status == PR_CORRUPT:
+        raise exceptions.SessionCorruptedError(text)
+    if status == PR_NO_MEMORY:
+        raise exceptions.OutOfMemoryError(text)
+    if status == PR_TABLE_FULL:
+        raise exceptions.RaySystemError(f"{text} A session has room for 6 million objects and 4 million tasks.")
+    raise exceptions.RaySystemError(text)
+
+
+cdef int raise_full(uint64_t requested) except -1:
+    cdef pr_store_stats_t stats
+    pr_store_stats(&context, &stats)
+    raise exceptions.ObjectStoreFullError(
+        f"The object store has no room for an object of {requested:,} bytes. Capacity {stats.capacity_bytes:,}, "
+        f"used {stats.used_bytes:,}, free {stats.capacity_bytes - stats.used_bytes:,} "
+        f"(largest free run {stats.largest_free_bytes:,}), in use by views {stats.pinned_bytes:,} bytes. "
+        "Drop references that are no longer needed, or start with ray.init(object_store_memory=...)."
+    )
+
+
+def arm_failpoints(specification: str) -> None:
+    """Arm the named failpoints of this process (tests only); see csrc/base/failpoint.h."""
+    encoded = specification.encode()
+    position = pr_failpoints_parse(&failpoints, encoded)
+    if position:
+        raise ValueError(f"failpoints: cannot read {specification!r} at character {position}")
+    context.failpoints = &failpoints
+
+
+cdef int opened() except -1:
+    global is_open, is_forked, session_nonce, main_thread, supervisor_gone
+    is_open, is_forked, supervisor_gone = True, False, False
+    session_nonce = context.header.nonce
+    main_thread = threading.get_ident()
+    specification = os.environ.get("PYRAY_FAILPOINTS")
+    if specification:
+        arm_failpoints(specification)
+    return 0
+
+
+def create_session(heap_bytes: int, cpus: int, worker_limit: int, resources: dict[str, int], doorbell_fd: int) -> tuple[int, int]:
+    """Make a session and become its driver. Resources are in 1/10000. Returns both memfds."""
+    cdef pr_session_config config
+    if is_open and not is_forked:
+        raise RuntimeError("this process has a session already")
+    if len(resources) > PR_RESOURCE_MAX:
+        raise ValueError(f"resources: at most {PR_RESOURCE_MAX} kinds, got {len(resources)}")
+    memset(&config, 0, sizeof(config))
+    config.heap_bytes, config.cpus, config.worker_limit = heap_bytes, cpus, worker_limit
+    config.resource_count = len(resources)
+    for i, (name, amount) in enumerate(resources.items()):
+        copy_name(config.resources[i].name, name)
+        config.resources[i].amount = amount
+    status = pr_session_create(&context, &config)
+    if status != PR_OK:
+        raise_status(status, f"cannot make a session with an object store of {heap_bytes:,} bytes")
+    context.doorbell_fd = doorbell_fd
+    opened()
+    return context.control_fd, context.heap_fd
+
+
+def attach_session(control_fd: int, heap_fd: int, doorbell_fd: int) -> None:
+    """Join a session as its supervisor, through inherited descriptors."""
+    status = pr_session_attach(&context, control_fd, heap_fd, PR_SLOT_SUPERVISOR, 0)
+    if status != PR_OK:
+        raise_status(status, "cannot join the session")
+    context.doorbell_fd = doorbell_fd
+    opened()
+
+
+def adopt_slot(slot: int) -> None:
+    """A forked worker takes over its parent's mapping of the session."""
+    status = pr_worker_adopt(&context, slot)
+    if status != PR_OK:
+        raise_status(status, "cannot become a worker")
+    opened()
+
+
+def watch_supervisor(pidfd: int) -> None:
+    """The driver's waits end with an error when this process dies."""
+    global supervisor_pidfd
+    supervisor_pidfd = pidfd
+
+
+def close_session() -> None:
+    """Forget the session: references become inert, the mappings go."""
+    global is_open, supervisor_pidfd, session_nonce, is_forked
+    if not is_open:
+        return
+    is_open = is_forked = False
+    session_nonce = 0
+    supervisor_pidfd = -1
+    if live_views == 0:
+        pr_session_detach(&context)
+    else:
+        keep_mapped()
+
+
+cdef void keep_mapped() noexcept:
+    # Arrays that outlive the session still point into the heap: its mapping stays until the process ends.
+    memset(&context, 0, sizeof(context))
+
+
+def end_session() -> None:
+    """Tell every process of the session to end."""
+    if is_open and not is_forked:
+        pr_session_end(&context)
+
+
+def is_session_open() -> bool:
+    """Whether this process has a session that it may use."""
+    return is_open and not is_forked
+
+
+def is_session_ending() -> bool:
+    """Whether the session has been told to end."""
+    return is_open and pr_session_ending(&context)
+
+
+def nonce() -> int:
+    """The number that names the session, 0 if there is none."""
+    return session_nonce
+
+
+cdef int copy_name(char *target, str name) except -1:
+    encoded = name.encode("utf-8", "replace")[:PR_NAME_BYTES - 1]
+    memset(target, 0, PR_NAME_BYTES)
+    memcpy(target, PyBytes_AS_STRING(encoded), len(encoded))
+    return 0

@@ -1,0 +1,246 @@
+# The worker's loop, and what the supervisor does to the tables.
+
+cdef dict functions = {}          # (index, generation) of a function object -> the callable
+cdef uint32_t FUNCTIONS_KEPT = 1000
+cdef object actor_instance = None
+cdef dict actor_methods = {}
+cdef str current_name = ""
+cdef uint64_t current_serial = 0
+cdef uint32_t current_attempt = 0
+cdef ObjectRef current_actor = None
+
+
+def current_task() -> tuple[str, int, int]:
+    """(name, serial number, attempt) of the task that this worker runs; ("", 0, 0) outside of one."""
+    return current_name, current_serial, current_attempt
+
+
+def current_actor_handle():
+    """The handle object of the actor that lives in this process, or None."""
+    return current_actor
+
+
+def has_actor() -> bool:
+    """Whether an actor lives in this process."""
+    return actor_instance is not None
+
+
+cdef find_function(pr_ref ref):
+    cdef pr_status status = PR_OK
+    cdef bint is_error = False
+    key = (<uint64_t>ref.index << 32) | ref.generation
+    function = functions.get(key)
+    if function is None:
+        function = fetch(ref, &status, &is_error)
+        if status != PR_OK:
+            raise_status(status, "the task's function")
+        if len(functions) >= FUNCTIONS_KEPT:
+            functions.clear()
+        functions[key] = function
+    return function
+
+
+cdef unpack(pr_taken *taken):
+    """(args, kwargs) of a task, with references in argument position replaced by their values."""
+    cdef pr_status status = PR_OK
+    cdef bint is_error = False
+    if not taken.flags & ARGUMENTS_PICKLED:
+        return unpack_arguments(taken.value)
+    if taken.arguments.index == PR_NONE:
+        return restore_awaited(decode_pickle(taken.value, taken.size_bytes, None))
+    packed = fetch(taken.arguments, &status, &is_error)
+    if status != PR_OK:
+        raise_status(status, "the task's arguments")
+    return restore_awaited(packed)
+
+
+cdef call(pr_taken *taken):
+    """Runs the task's code."""
+    global actor_instance
+    if taken.flags & PR_TASK_OF_ACTOR:
+        args, kwargs = unpack(taken)
+        method = actor_methods.get(args[0])
+        if method is None:
+            method = actor_methods[args[0]] = getattr(actor_instance, args[0])
+        return method(*args[1:], **kwargs)
+    function = find_function(taken.function)
+    args, kwargs = unpack(taken)
+    if taken.flags & PR_TASK_CREATES_ACTOR:
+        actor_instance = None
+        instance = function(*args, **kwargs)
+        actor_methods.clear()
+        actor_instance = instance
+        return None
+    return function(*args, **kwargs)
+
+
+cdef class Results:
+    """The values of a task's results on their way into the store."""
+    cdef list encoded
+    cdef pr_value *values
+
+    def __cinit__(self, uint32_t count):
+        self.encoded = []
+        self.values = <pr_value *>PyMem_Malloc((count + 1) * sizeof(pr_value))
+        if self.values == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        PyMem_Free(self.values)
+
+
+cdef int store_result(Results results, pr_ref ref, value, uint32_t flags) except -1:
+    """Encodes one result; large ones are written to the heap, to be sealed by pr_finish."""
+    cdef Encoded e = Encoded()
+    cdef uint64_t offset = 0
+    cdef pr_status status
+    encode(e, value, PR_INLINE_BYTES)
+    e.value.flags = flags
+    if e.value.size_bytes > PR_INLINE_BYTES:
+        status = begin(e, &ref, True, &offset)
+        if status == PR_OK:
+            try:
+                write_pieces(e, offset)
+                status = pr_add_children(&context, ref, e.value.children, e.value.child_count)
+            except BaseException:
+                pr_result_abort(&context, ref)
+                raise
+        if status != PR_OK and status != PR_STATE:   # PR_STATE: sealed by an earlier attempt
+            raise_status(status, "cannot store a result")
+        e.value.in_block = 1
+        e.value.child_count = 0
+    results.values[len(results.encoded)] = e.value
+    results.encoded.append(e)
+    return 0
+
+
+cdef Results store_results(pr_taken *taken, value):
+    cdef uint32_t count = taken.result_count
+    cdef Results results = Results(count)
+    if count == 1:
+        store_result(results, taken.result, value, 0)
+        return results
+    if count == 0:
+        return results
+    values = tuple(value) if hasattr(value, "__iter__") else None
+    if values is None or len(values) != count:
+        found = f"{len(values)} values" if values is not None else f"an object of type {type(value).__name__}"
+        raise ValueError(f"Task returned {found}, but num_returns={count}.")
+    store_each(results, taken, values, 0)
+    return results
+
+
+cdef int store_each(Results results, pr_taken *taken, tuple values, uint32_t flags) except -1:
+    cdef pr_ref refs[PR_STEP_RESULTS]
+    cdef uint32_t i, first = 0, count = taken.result_count
+    while first < count:
+        share = min(count - first, PR_STEP_RESULTS)
+        status = pr_task_results(&context, taken.task, first, refs, share)
+        if status != PR_OK:
+            raise_status(status, "cannot store a result")
+        for i in range(share):
+            store_result(results, refs[i], values[first + i], flags)
+        first += share
+    return 0
+
+
+cdef Results store_error(pr_taken *taken, error):
+    cdef Results results = Results(taken.result_count)
+    if taken.result_count == 1:
+        store_result(results, taken.result, error, PR_FLAG_ERROR)
+    else:
+        store_each(results, taken, (error,) * taken.result_count, PR_FLAG_ERROR)
+    return results
+
+
+cdef Results run(pr_taken *taken, translate):
+    """Executes one task: its results, or its error as results."""
+    global running_task, current_name, current_serial, current_attempt, current_actor
+    current_name = taken.name[:strlen(taken.name)].decode("utf-8", "replace")
+    current_serial, current_attempt = taken.serial, taken.attempt
+    if taken.flags & PR_TASK_CREATES_ACTOR:
+        current_actor = borrowed(taken.actor)
+    running_task = taken.task
+    try:
+        try:
+            return store_results(taken, call(taken))
+        except BaseException as error:
+            translated = translate(error, current_name)
+        try:
+            return store_error(taken, translated)
+        except exceptions.ObjectStoreFullError:
+            return store_error(taken, exceptions.ObjectStoreFullError("the store has no room for the task's error"))
+    finally:
+        running_task = 0
+        current_name, current_serial, current_attempt = "", 0, 0
+
+
+cdef ObjectRef borrowed(pr_ref ref):
+    """A reference that does not count: an actor's own handle must not keep the actor alive."""
+    cdef ObjectRef self = ObjectRef.__new__(ObjectRef)
+    self.ref = ref
+    self.nonce = 0
+    return self
+
+
+def worker_loop(translate, on_idle) -> None:
+    """Run tasks until the session or the actor ends. `translate(error, task name)` makes the error to store;
+    `on_idle()` is called before sleeping."""
+    cdef pr_taken taken
+    cdef pr_index latch = pr_slot_at(&context, context.slot).latch
+    cdef uint32_t seen = pr_latch_sequence(&context, latch)
+    cdef Results results
+    cdef pr_status status = pr_take(&context, &taken)
+    while status != PR_EXIT:
+        if status == PR_OK:
+            results = run(&taken, translate)
+            seen = pr_latch_sequence(&context, latch)
+            status = pr_finish(&context, taken.task, results.values, len(results.encoded), &taken)
+            results = None
+        elif status == PR_EMPTY:
+            on_idle()
+            with nogil:
+                pr_latch_sleep(&context, latch, seen, -1)
+            PyErr_CheckSignals()
+            seen = pr_latch_sequence(&context, latch)
+            status = pr_take(&context, &taken)
+        else:
+            raise_status(status, "the worker's loop")
+
+
+# ---- supervisor ----------------------------------------------------------------------------------------
+
+def reserve_worker() -> int:
+    """A slot for a worker that somebody asked for, or 0."""
+    cdef pr_index slot = 0
+    status = pr_worker_reserve(&context, &slot)
+    if status != PR_OK and status != PR_EMPTY:
+        raise_status(status, "cannot reserve a worker")
+    return slot
+
+
+def request_worker() -> None:
+    """Ask for one more worker, whether or not there is work."""
+    pr_worker_request(&context)
+
+
+def trim_idle(keep: int) -> bool:
+    """Ask the longest idle worker to end if more than `keep` are idle; whether one was asked."""
+    return pr_worker_trim(&context, keep) == PR_OK
+
+
+def sweep(slot: int, wait_status: int) -> None:
+    """Give back what a dead process held."""
+    status = pr_sweep(&context, slot, wait_status)
+    if status != PR_OK:
+        raise_status(status, "cannot repair after a death")
+
+
+def kill_requested(slot: int) -> bool:
+    """Whether the process of this slot is to be killed."""
+    return (pr_slot_at(&context, slot).requests & PR_REQUEST_KILL) != 0
+
+
+def kill_requests() -> int:
+    """How many kills have been asked for since the session began."""
+    return pr_engine_root(&context).kill_requests

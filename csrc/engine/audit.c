@@ -1,0 +1,318 @@
+#include "engine/audit.h"
+
+#include <stdlib.h>
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            a->what = #condition;                                                                  \
+            return PR_CORRUPT;                                                                     \
+        }                                                                                          \
+    } while (0)
+
+struct audit {
+    struct pr_context *ctx;
+    const char *what;
+    uint32_t *refs; /* counted per object */
+    uint32_t *pins;
+    uint8_t *edge_seen;
+    uint32_t *task_lists; /* on how many lists a task was found */
+    int64_t held[PR_RESOURCE_MAX];
+    uint32_t edges, waits, awaited, tasks_listed, claims;
+};
+
+static uint32_t high_water(const struct audit *a, uint32_t pool) { return a->ctx->header->pools[pool].high_water; }
+
+static enum pr_status check_pools(struct audit *a)
+{
+    for (uint32_t pool = 0; pool < PR_POOLS; pool++) {
+        const struct pr_pool *p = &a->ctx->header->pools[pool];
+        uint32_t free_entries = pr_pool_count_free(a->ctx, pool);
+        CHECK(free_entries != UINT32_MAX);
+        CHECK(p->used + free_entries + 1 == p->high_water); /* A8 */
+        CHECK(p->high_water <= p->committed && p->committed <= p->capacity);
+    }
+    return PR_OK;
+}
+
+static enum pr_status count_ref(struct audit *a, pr_index object)
+{
+    CHECK(object != PR_NONE && object < high_water(a, PR_POOL_OBJECT));
+    a->refs[object]++;
+    return PR_OK;
+}
+
+static enum pr_status walk_edges(struct audit *a, pr_index head, enum pr_edge_kind kind, pr_index owner)
+{
+    pr_index previous = PR_NONE;
+    for (pr_index i = head; i != PR_NONE; i = pr_edge_at(a->ctx, i)->link) {
+        CHECK(i < high_water(a, PR_POOL_EDGE));
+        const struct pr_edge *e = pr_edge_at(a->ctx, i);
+        CHECK(!a->edge_seen[i]); /* A7 */
+        a->edge_seen[i] = 1;
+        a->edges++;
+        CHECK(e->kind == (uint32_t)kind && e->owner == owner && e->previous == previous);
+        CHECK(e->object < high_water(a, PR_POOL_OBJECT));
+        if (kind == PR_EDGE_HELD) {
+            CHECK(e->flags == PR_HELD_REF || e->flags == PR_HELD_PIN || e->flags == (PR_HELD_REF | PR_HELD_PIN));
+            a->refs[e->object] += (e->flags & PR_HELD_REF) != 0;
+            a->pins[e->object] += (e->flags & PR_HELD_PIN) != 0;
+        } else if (kind != PR_EDGE_WATCH) {
+            a->refs[e->object]++;
+        }
+        previous = i;
+    }
+    return PR_OK;
+}
+
+static enum pr_status walk_slot(struct audit *a, pr_index slot)
+{
+    const struct pr_slot *s = pr_slot_at(a->ctx, slot);
+    if (s->state == PR_SLOT_EMPTY) return PR_OK;
+    PR_TRY(walk_edges(a, s->held, PR_EDGE_HELD, slot));
+    for (pr_index l = s->latches; l != PR_NONE; l = pr_latch_at(a->ctx, l)->link) {
+        CHECK(pr_latch_at(a->ctx, l)->slot == slot);
+        PR_TRY(walk_edges(a, pr_latch_at(a->ctx, l)->watches, PR_EDGE_WATCH, l));
+    }
+    for (pr_index o = s->creating; o != PR_NONE; o = pr_object_at(a->ctx, o)->claim_next) {
+        CHECK(pr_object_at(a->ctx, o)->state == PR_OBJECT_CREATING && pr_object_at(a->ctx, o)->claim == slot); /* A4 */
+        a->claims++;
+    }
+    for (pr_index t = s->running; t != PR_NONE; t = pr_task_at(a->ctx, t)->link) {
+        CHECK(pr_task_at(a->ctx, t)->state == PR_TASK_RUNNING && pr_task_at(a->ctx, t)->claim == slot); /* A5 */
+        a->task_lists[t]++;
+    }
+    for (pr_index t = s->submitting; t != PR_NONE; t = pr_task_at(a->ctx, t)->link) {
+        CHECK(pr_task_at(a->ctx, t)->state == PR_TASK_SUBMITTING && pr_task_at(a->ctx, t)->claim == slot);
+        a->task_lists[t]++;
+    }
+    if (s->actor != PR_NONE && s->state != PR_SLOT_DEAD) {
+        uint32_t state = pr_actor_at(a->ctx, s->actor)->state;
+        CHECK((state != PR_ACTOR_ALIVE && state != PR_ACTOR_ENDING) || pr_actor_at(a->ctx, s->actor)->slot == slot);
+    }
+    return PR_OK;
+}
+
+static enum pr_status walk_slots(struct audit *a)
+{
+    const struct pr_engine_root *root = pr_engine_root(a->ctx);
+    uint32_t idle = 0, starting = 0, waking = 0, workers = 0, listed = 0;
+    for (pr_index i = 1; i < high_water(a, PR_POOL_SLOT); i++) {
+        const struct pr_slot *s = pr_slot_at(a->ctx, i);
+        PR_TRY(walk_slot(a, i));
+        idle += s->state == PR_SLOT_IDLE;
+        starting += s->state == PR_SLOT_STARTING;
+        waking += s->state == PR_SLOT_WAKING;
+        workers += s->state != PR_SLOT_EMPTY && s->kind == PR_SLOT_WORKER;
+    }
+    for (pr_index i = root->idle_head; i != PR_NONE && listed <= idle; i = pr_slot_at(a->ctx, i)->link) {
+        CHECK(pr_slot_at(a->ctx, i)->state == PR_SLOT_IDLE);
+        listed++;
+    }
+    CHECK(idle == root->idle_count && listed == idle); /* A9 */
+    CHECK(starting == root->starting && waking == root->waking && workers == root->worker_count);
+    return PR_OK;
+}
+
+static enum pr_status walk_queue(struct audit *a, pr_index head, pr_index tail, enum pr_task_state state,
+                                 uint32_t *count)
+{
+    pr_index previous = PR_NONE;
+    for (pr_index t = head; t != PR_NONE; t = pr_task_at(a->ctx, t)->link) {
+        CHECK(t < high_water(a, PR_POOL_TASK) && ++*count <= high_water(a, PR_POOL_TASK));
+        CHECK(pr_task_at(a->ctx, t)->state == (uint32_t)state && pr_task_at(a->ctx, t)->previous == previous);
+        a->task_lists[t]++;
+        previous = t;
+    }
+    CHECK(tail == previous);
+    return PR_OK;
+}
+
+static enum pr_status walk_classes(struct audit *a)
+{
+    uint32_t ready = 0;
+    for (pr_index i = 1; i <= pr_engine_root(a->ctx)->class_count; i++) {
+        const struct pr_class *c = pr_class_at(a->ctx, i);
+        uint32_t count = 0;
+        PR_TRY(walk_queue(a, c->head, c->tail, PR_TASK_READY, &count));
+        CHECK(count == c->count);
+        ready += count;
+    }
+    CHECK(ready == pr_engine_root(a->ctx)->ready_count);
+    return PR_OK;
+}
+
+static void add_held(struct audit *a, pr_index shape)
+{
+    const struct pr_class *c = pr_class_at(a->ctx, shape);
+    for (uint32_t i = 0; i < c->demand_count; i++) a->held[c->demand[i].resource] += c->demand[i].amount;
+}
+
+static enum pr_status walk_actors(struct audit *a, uint32_t *lanes)
+{
+    for (pr_index i = 1; i < high_water(a, PR_POOL_ACTOR); i++) {
+        const struct pr_actor *actor = pr_actor_at(a->ctx, i);
+        uint32_t count = 0;
+        if (actor->state == PR_ACTOR_FREE) continue;
+        CHECK(pr_object_at(a->ctx, actor->handle)->producer == i);
+        PR_TRY(walk_queue(a, actor->head, actor->tail, PR_TASK_READY, &count));
+        for (pr_index l = actor->lanes; l != PR_NONE; l = pr_lane_at(a->ctx, l)->link, ++*lanes)
+            PR_TRY(walk_queue(a, pr_lane_at(a->ctx, l)->head, pr_lane_at(a->ctx, l)->tail, PR_TASK_WAITING, &count));
+        CHECK(count <= actor->pending);
+        if (actor->creation != PR_NONE) PR_TRY(count_ref(a, actor->creation));
+        if (actor->shape != PR_NONE) add_held(a, actor->shape);
+    }
+    return PR_OK;
+}
+
+static enum pr_status walk_results(struct audit *a, const struct pr_task *t)
+{
+    uint32_t count = 0;
+    for (pr_index o = t->results; o != PR_NONE; o = pr_object_at(a->ctx, o)->next_result) {
+        PR_TRY(count_ref(a, o));
+        CHECK(++count <= t->result_count);
+    }
+    return PR_OK;
+}
+
+static enum pr_status walk_task(struct audit *a, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(a->ctx, task);
+    uint32_t awaited = 0, on_lists = a->task_lists[task];
+    if (t->state == PR_TASK_FREE) return PR_OK;
+    PR_TRY(walk_edges(a, t->edges, PR_EDGE_ARGUMENT, task));
+    for (pr_index e = t->edges; e != PR_NONE; e = pr_edge_at(a->ctx, e)->link) {
+        bool waits = pr_edge_at(a->ctx, e)->flags & PR_ARGUMENT_AWAITED;
+        uint32_t state = pr_object_at(a->ctx, pr_edge_at(a->ctx, e)->object)->state;
+        CHECK(!waits || state != PR_OBJECT_SEALED || pr_store_root(a->ctx)->object_chores != PR_NONE);
+        awaited += waits;
+    }
+    CHECK(awaited == t->awaited || t->state == PR_TASK_FAILED || t->state == PR_TASK_DONE); /* A5 */
+    a->awaited += awaited;
+    PR_TRY(walk_results(a, t));
+    PR_TRY(count_ref(a, t->function));
+    if (t->arguments != PR_NONE) PR_TRY(count_ref(a, t->arguments));
+    if (t->actor != PR_NONE) PR_TRY(count_ref(a, pr_actor_at(a->ctx, t->actor)->handle));
+    if ((t->flags & PR_TASK_HOLDS) && !(t->flags & PR_TASK_LENT)) add_held(a, t->shape);
+    bool in_lane = t->flags & PR_TASK_IN_LANE;
+    if (t->state == PR_TASK_WAITING) CHECK(on_lists == (in_lane ? 1u : 0u) && (in_lane || t->awaited > 0));
+    if (t->state == PR_TASK_READY || t->state == PR_TASK_RUNNING || t->state == PR_TASK_SUBMITTING) CHECK(on_lists == 1);
+    if (t->state == PR_TASK_FAILED || t->state == PR_TASK_DONE) CHECK(on_lists == 0);
+    return PR_OK;
+}
+
+static enum pr_status walk_object(struct audit *a, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(a->ctx, object);
+    if (o->state == PR_OBJECT_FREE) return PR_OK;
+    PR_TRY(walk_edges(a, o->children, PR_EDGE_CONTAINED, object));
+    for (pr_index e = o->waiters; e != PR_NONE; e = pr_edge_at(a->ctx, e)->wait_next) {
+        const struct pr_edge *edge = pr_edge_at(a->ctx, e);
+        CHECK(edge->object == object);
+        CHECK(edge->kind == PR_EDGE_WATCH || (edge->flags & PR_ARGUMENT_AWAITED));
+        a->waits++;
+    }
+    CHECK((o->block != PR_NONE) <= (o->state == PR_OBJECT_CREATING || o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_FREEING));
+    if (o->block != PR_NONE) CHECK(pr_block_at(a->ctx, o->block)->owner == object && !pr_block_at(a->ctx, o->block)->is_free);
+    if (o->state == PR_OBJECT_CREATING) a->claims--;
+    return PR_OK;
+}
+
+static enum pr_status compare_counts(struct audit *a)
+{
+    uint32_t watches = 0;
+    for (pr_index i = 1; i < high_water(a, PR_POOL_OBJECT); i++) {
+        const struct pr_object *o = pr_object_at(a->ctx, i);
+        if (o->state == PR_OBJECT_FREE) {
+            CHECK(a->refs[i] == 0 && a->pins[i] == 0);
+            continue;
+        }
+        CHECK(o->refs == a->refs[i]); /* A3 */
+        CHECK(o->pins == a->pins[i]);
+        CHECK((o->refs + o->pins == 0) == (o->state == PR_OBJECT_FREEING));
+    }
+    for (pr_index i = 1; i < high_water(a, PR_POOL_EDGE); i++)
+        watches += a->edge_seen[i] && pr_edge_at(a->ctx, i)->kind == PR_EDGE_WATCH;
+    CHECK(a->waits == a->awaited + watches); /* A7 */
+    CHECK(a->edges == a->ctx->header->pools[PR_POOL_EDGE].used);
+    CHECK(a->claims == 0);
+    return PR_OK;
+}
+
+static enum pr_status check_resources(struct audit *a)
+{
+    const struct pr_engine_root *root = pr_engine_root(a->ctx);
+    for (uint32_t i = 0; i < root->resource_count; i++)
+        CHECK(root->resources[i].total == root->resources[i].free + a->held[i]); /* A6 */
+    return PR_OK;
+}
+
+static enum pr_status walk_all(struct audit *a)
+{
+    uint32_t lanes = 0;
+    PR_TRY(check_pools(a));
+    PR_TRY(pr_heap_audit(a->ctx, &a->what)); /* A2 */
+    PR_TRY(walk_slots(a));
+    PR_TRY(walk_classes(a));
+    PR_TRY(walk_actors(a, &lanes));
+    CHECK(lanes == a->ctx->header->pools[PR_POOL_LANE].used);
+    for (pr_index i = 1; i < high_water(a, PR_POOL_TASK); i++) PR_TRY(walk_task(a, i));
+    for (pr_index i = 1; i < high_water(a, PR_POOL_OBJECT); i++) PR_TRY(walk_object(a, i));
+    PR_TRY(compare_counts(a));
+    return check_resources(a);
+}
+
+static void read_accounts(const struct pr_context *ctx, struct pr_accounts *accounts)
+{
+    const struct pr_pool *pools = ctx->header->pools;
+    *accounts = (struct pr_accounts){
+        .objects = pools[PR_POOL_OBJECT].used,
+        .tasks = pools[PR_POOL_TASK].used,
+        .actors = pools[PR_POOL_ACTOR].used,
+        .edges = pools[PR_POOL_EDGE].used,
+        .blocks = pools[PR_POOL_BLOCK].used,
+        .slots = pools[PR_POOL_SLOT].used,
+        .latches = pools[PR_POOL_LATCH].used,
+        .lanes = pools[PR_POOL_LANE].used,
+        .heap_used_bytes = (uint64_t)pr_heap_root(ctx)->used * PR_HEAP_UNIT,
+    };
+}
+
+static enum pr_status audit_locked(struct pr_context *ctx, void *argument)
+{
+    struct audit *a = argument;
+    a->refs = calloc(high_water(a, PR_POOL_OBJECT), sizeof *a->refs);
+    a->pins = calloc(high_water(a, PR_POOL_OBJECT), sizeof *a->pins);
+    a->edge_seen = calloc(high_water(a, PR_POOL_EDGE), 1);
+    a->task_lists = calloc(high_water(a, PR_POOL_TASK), sizeof *a->task_lists);
+    enum pr_status status = PR_NO_MEMORY;
+    if (a->refs != NULL && a->pins != NULL && a->edge_seen != NULL && a->task_lists != NULL) {
+        a->what = "the undo log is not empty"; /* A1 */
+        status = ctx->header->undo_count == 0 ? walk_all(a) : PR_CORRUPT;
+    }
+    free(a->refs);
+    free(a->pins);
+    free(a->edge_seen);
+    free(a->task_lists);
+    return status;
+}
+
+struct audit_call {
+    struct audit audit;
+    struct pr_accounts *accounts;
+};
+
+static enum pr_status audit_operation(struct pr_context *ctx, void *argument)
+{
+    struct audit_call *call = argument;
+    if (call->accounts != NULL) read_accounts(ctx, call->accounts);
+    return audit_locked(ctx, &call->audit);
+}
+
+enum pr_status pr_audit(struct pr_context *ctx, struct pr_accounts *accounts, const char **what)
+{
+    struct audit_call call = {.audit = {.ctx = ctx, .what = ""}, .accounts = accounts};
+    enum pr_status status = pr_transact(ctx, audit_operation, &call);
+    *what = status == PR_CORRUPT ? call.audit.what : "";
+    return status;
+}

@@ -1,0 +1,215 @@
+/* Tasks, actors and processes: the tables and the operations of the engine.
+ *
+ * task     SUBMITTING[claim submitter] -> WAITING (arguments not sealed) -> READY (on its class's queue, or in
+ *          its actor's mailbox) -> RUNNING[claim worker] -> DONE (edges dropped in bounded steps) -> FREE
+ *          a worker's death: RUNNING -> READY while retries are left, else FAILED (results sealed with the
+ *          failure in bounded steps) -> DONE
+ * worker   STARTING -> WAKING/BUSY <-> IDLE -> DEAD -> EMPTY
+ * actor    PENDING (its creation task has not finished) -> ALIVE -> ENDING (no handle and no call left: its
+ *          process is asked to end) -> DEAD (the mailbox is failed in bounded steps; the entry goes with the
+ *          last holder of the handle object, which calls hold as well)
+ *
+ * Resources are taken in the transaction that makes a task RUNNING and given back in the one that ends it. A
+ * task that waits in get() lends its resources (PR_TASK_LENT) and takes them back afterwards even if that
+ * makes `free` negative for a while: so nested tasks cannot deadlock.
+ *
+ * Who may write what: any process of the session, inside a transaction. Only the supervisor turns spawn
+ * requests into slots and sweeps dead ones.
+ */
+#ifndef PYRAY_ENGINE_ENGINE_H
+#define PYRAY_ENGINE_ENGINE_H
+
+#include "shm/latch.h"
+#include "store/store.h"
+
+#define PR_POOL_TASK 5u
+#define PR_POOL_ACTOR 6u
+#define PR_POOL_LANE 7u
+#define PR_POOL_CLASS 8u
+#define PR_POOLS 9u
+
+#define PR_TASK_INLINE 104u
+#define PR_NAME_BYTES 32u
+#define PR_DEMAND_MAX 8u
+#define PR_RESOURCE_MAX 32u
+#define PR_STEP_RESULTS 16u
+#define PR_RESOURCE_UNIT 10000 /* amounts are in 1/10000 */
+#define PR_START_LIMIT_PER_CPU 1u
+
+enum pr_task_state {
+    PR_TASK_FREE,
+    PR_TASK_SUBMITTING,
+    PR_TASK_WAITING,
+    PR_TASK_READY,
+    PR_TASK_RUNNING,
+    PR_TASK_FAILED,
+    PR_TASK_DONE,
+};
+enum pr_task_flag {
+    PR_TASK_CREATES_ACTOR = 1,
+    PR_TASK_OF_ACTOR = 2, /* a method call */
+    PR_TASK_LENT = 4,     /* its resources are lent while it waits */
+    PR_TASK_HOLDS = 8,    /* its resources are taken */
+    PR_TASK_IN_LANE = 16, /* waits in its caller's lane of an actor */
+    PR_TASK_KEEPS = 32,   /* an actor keeps its creation's resources for life */
+};
+
+struct pr_task {
+    uint32_t link; /* free list, queue, lane, a slot's lists, chores: one at a time */
+    uint32_t generation;
+    uint32_t previous;
+    uint32_t state;
+    uint32_t flags;
+    uint32_t function;  /* object */
+    uint32_t arguments; /* object, or none: the bytes are in `value` */
+    uint32_t edges;     /* ARGUMENT edges */
+    uint32_t awaited;   /* how many of them are not sealed */
+    uint32_t results;   /* first of its result objects */
+    uint32_t next_result;
+    uint32_t result_count;
+    uint32_t shape; /* resource class */
+    int32_t retries_left; /* -1: for ever */
+    uint32_t attempt;
+    uint32_t claim; /* slot, while SUBMITTING or RUNNING */
+    uint32_t actor;
+    uint32_t submitter;
+    uint32_t submitter_generation;
+    uint32_t size_bytes; /* of `value` */
+    uint64_t serial;     /* unique in the session: the task's id */
+    uint64_t started_ns;
+    char name[PR_NAME_BYTES];
+    uint8_t value[PR_TASK_INLINE];
+    uint64_t reserved;
+};
+_Static_assert(sizeof(struct pr_task) == 240 || sizeof(struct pr_task) == 248, "close to four cache lines");
+
+enum pr_actor_state { PR_ACTOR_FREE, PR_ACTOR_PENDING, PR_ACTOR_ALIVE, PR_ACTOR_ENDING, PR_ACTOR_DEAD };
+
+/* The handle object (PR_FLAG_HOOK) carries the handles' references; the actor's entry lives as long as it. */
+struct pr_actor {
+    uint32_t link; /* free list, chores */
+    uint32_t generation;
+    uint32_t state;
+    uint32_t handle;  /* object */
+    uint32_t slot;    /* its process, once the creation task runs */
+    uint32_t head;    /* mailbox: READY calls, in order */
+    uint32_t tail;
+    uint32_t pending; /* calls not finished, creation included */
+    uint32_t lanes;   /* callers with a call that waits for its arguments */
+    uint32_t on_chores;
+    uint32_t shape;    /* resources it keeps while it lives, or none */
+    uint32_t creation; /* result object of the creation task: says why construction failed */
+    uint32_t cause;    /* enum pr_cause, once DEAD */
+    uint32_t wait_status;
+    uint32_t process_id;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct pr_actor) == 64, "one cache line");
+
+/* Calls of one caller that must wait behind one whose arguments are not ready. */
+struct pr_lane {
+    uint32_t link;
+    uint32_t previous;
+    uint32_t actor;
+    uint32_t caller;
+    uint32_t caller_generation;
+    uint32_t head;
+    uint32_t tail;
+    uint32_t reserved;
+};
+
+struct pr_demand {
+    uint32_t resource;
+    uint32_t reserved;
+    int64_t amount;
+};
+
+/* Tasks with equal demands share a class and a queue, first come first served. */
+struct pr_class {
+    uint32_t link;
+    uint32_t head;
+    uint32_t tail;
+    uint32_t count;
+    uint32_t demand_count;
+    uint32_t reserved[3];
+    struct pr_demand demand[PR_DEMAND_MAX];
+};
+
+struct pr_resource {
+    char name[PR_NAME_BYTES];
+    int64_t total;
+    int64_t free;
+};
+
+struct pr_engine_root {
+    uint32_t ending; /* session is shutting down; stored once, outside transactions */
+    uint32_t driver;
+    uint32_t supervisor;
+    uint32_t idle_head; /* last to become idle is first to be woken */
+    uint32_t idle_tail;
+    uint32_t idle_count;
+    uint32_t worker_count;   /* slots of kind WORKER that are not EMPTY */
+    uint32_t worker_limit;
+    uint32_t spawn_requests; /* workers wanted that have no slot yet */
+    uint32_t starting;       /* slots STARTING */
+    uint32_t waking;         /* slots WAKING */
+    uint32_t start_limit;
+    uint32_t ready_count;    /* tasks on class queues */
+    uint32_t class_count;
+    uint32_t class_cursor;
+    uint32_t resource_count;
+    uint32_t kill_requests;  /* the supervisor looks for slots with PR_REQUEST_KILL */
+    uint32_t reserved;
+    uint64_t serial;
+    uint64_t submitted, finished, failed, retried, deaths;
+    struct pr_resource resources[PR_RESOURCE_MAX];
+};
+_Static_assert(sizeof(struct pr_engine_root) + PR_ENGINE_ROOT_OFFSET <= PR_ROOT_SIZE, "root 1");
+
+/* Why a result is a failure of the system and not of the user's code. */
+enum pr_cause {
+    PR_CAUSE_NONE,
+    PR_CAUSE_WORKER_DIED,
+    PR_CAUSE_ACTOR_DIED,     /* its process died */
+    PR_CAUSE_ACTOR_KILLED,   /* ray.kill */
+    PR_CAUSE_ACTOR_CREATION, /* the constructor raised; `detail` is the creation's result */
+    PR_CAUSE_ACTOR_EXITED,   /* exit_actor, or no handle left */
+    PR_CAUSE_OWNER_DIED,
+    PR_CAUSE_CANCELLED,
+};
+
+#define PR_KIND_FAILURE 255u /* the kind of an object whose value is a struct pr_failure */
+
+struct pr_failure {
+    uint32_t cause;
+    uint32_t process_id;
+    uint32_t wait_status;
+    uint32_t ran_ms;
+    struct pr_ref detail;
+    char name[PR_NAME_BYTES];
+};
+_Static_assert(sizeof(struct pr_failure) <= PR_INLINE_BYTES, "a failure is an inline value");
+_Static_assert(sizeof(struct pr_failure) <= PR_TASK_INLINE, "and waits in its task until it is sealed");
+
+static inline const struct pr_engine_root *pr_engine_root(const struct pr_context *ctx)
+{
+    return (const struct pr_engine_root *)((const uint8_t *)pr_root(ctx, 1) + PR_ENGINE_ROOT_OFFSET);
+}
+static inline const struct pr_task *pr_task_at(const struct pr_context *ctx, pr_index task)
+{
+    return pr_entry(ctx, PR_POOL_TASK, task);
+}
+static inline const struct pr_actor *pr_actor_at(const struct pr_context *ctx, pr_index actor)
+{
+    return pr_entry(ctx, PR_POOL_ACTOR, actor);
+}
+static inline const struct pr_lane *pr_lane_at(const struct pr_context *ctx, pr_index lane)
+{
+    return pr_entry(ctx, PR_POOL_LANE, lane);
+}
+static inline const struct pr_class *pr_class_at(const struct pr_context *ctx, pr_index shape)
+{
+    return pr_entry(ctx, PR_POOL_CLASS, shape);
+}
+
+#endif

@@ -1,0 +1,190 @@
+#include "engine/repair.h"
+
+#include "engine/actor.h"
+#include "engine/chores.h"
+#include "engine/sched.h"
+#include "engine/task.h"
+
+struct sweep {
+    pr_index slot;
+    uint32_t wait_status;
+};
+
+static void leave_state(struct pr_context *ctx, pr_index slot)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    switch (pr_slot_at(ctx, slot)->state) {
+    case PR_SLOT_STARTING: TX_SET(ctx, root->starting, root->starting - 1); break;
+    case PR_SLOT_WAKING: TX_SET(ctx, root->waking, root->waking - 1); break;
+    case PR_SLOT_IDLE: pr_idle_remove(ctx, slot); break;
+    default: break;
+    }
+}
+
+static enum pr_status mark_dead(struct pr_context *ctx, void *argument)
+{
+    const struct sweep *sweep = argument;
+    const struct pr_slot *s = pr_slot_at(ctx, sweep->slot);
+    if (s->state == PR_SLOT_EMPTY || s->state == PR_SLOT_DEAD) return PR_OK;
+    leave_state(ctx, sweep->slot);
+    TX_SET(ctx, s->state, PR_SLOT_DEAD);
+    TX_SET(ctx, s->wait_status, sweep->wait_status);
+    TX_ADD(ctx, pr_engine_root(ctx)->deaths, 1);
+    return PR_OK;
+}
+
+/* ---- what it was doing ------------------------------------------------------------------------------ */
+
+static void retry(struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    if (t->retries_left > 0) TX_SET(ctx, t->retries_left, t->retries_left - 1);
+    TX_SET(ctx, t->next_result, t->results);
+    TX_ADD(ctx, pr_engine_root(ctx)->retried, 1);
+    pr_queue_push_front(ctx, task);
+    pr_sched_nudge(ctx);
+}
+
+static void give_up_running(struct pr_context *ctx, pr_index task, const struct pr_slot *died)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    bool of_actor = t->flags & (PR_TASK_OF_ACTOR | PR_TASK_CREATES_ACTOR);
+    pr_task_unlink_running(ctx, task);
+    if (!of_actor && t->retries_left != 0) {
+        retry(ctx, task);
+        return;
+    }
+    if (of_actor) pr_actor_die(ctx, t->actor, PR_CAUSE_ACTOR_DIED, died);
+    struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_WORKER_DIED, died);
+    if (of_actor) {
+        uint32_t ran_ms = failure.ran_ms;
+        failure = pr_actor_failure(ctx, t->actor, t->name);
+        failure.ran_ms = ran_ms;
+    }
+    pr_task_fail(ctx, task, &failure);
+}
+
+static enum pr_status abandon_submission(struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_OWNER_DIED, NULL);
+    pr_task_unlink_submitting(ctx, task);
+    if (t->flags & PR_TASK_CREATES_ACTOR) pr_actor_die(ctx, t->actor, PR_CAUSE_OWNER_DIED, NULL);
+    pr_task_fail(ctx, task, &failure);
+    return PR_OK;
+}
+
+/* ---- what it held ----------------------------------------------------------------------------------- */
+
+/* A queued task that only the dead process wanted: nobody else holds a result of it. Looks at most at
+ * PR_STEP_RESULTS results; a task with more of them simply runs. */
+static bool is_orphan(const struct pr_context *ctx, pr_index task, pr_index slot)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    if (t->state != PR_TASK_READY && t->state != PR_TASK_WAITING) return false;
+    if (t->actor != PR_NONE || t->submitter != slot) return false;
+    if (t->submitter_generation != pr_slot_at(ctx, slot)->generation || t->result_count > PR_STEP_RESULTS) return false;
+    for (pr_index o = t->results; o != PR_NONE; o = pr_object_at(ctx, o)->next_result)
+        if (pr_object_at(ctx, o)->refs > 1) return false;
+    return true;
+}
+
+static void drop_held(struct pr_context *ctx, pr_index edge, pr_index slot)
+{
+    const struct pr_edge *e = pr_edge_at(ctx, edge);
+    pr_index object = e->object;
+    const struct pr_object *o = pr_object_at(ctx, object);
+    uint32_t flags = e->flags;
+    pr_edge_delete(ctx, &pr_slot_at(ctx, slot)->held, edge);
+    bool result_pending = o->state == PR_OBJECT_PENDING && (o->flags & PR_FLAG_RESULT);
+    if (flags & PR_HELD_REF) pr_object_unref(ctx, object);
+    if (flags & PR_HELD_PIN) pr_object_unpin(ctx, object);
+    if (result_pending && is_orphan(ctx, o->producer, slot)) {
+        struct pr_failure failure = pr_task_failure(ctx, o->producer, PR_CAUSE_OWNER_DIED, NULL);
+        if (pr_task_at(ctx, o->producer)->state == PR_TASK_READY) pr_queue_remove(ctx, o->producer);
+        pr_task_fail(ctx, o->producer, &failure);
+    }
+}
+
+static enum pr_status drop_some_held(struct pr_context *ctx, pr_index slot)
+{
+    const struct pr_slot *s = pr_slot_at(ctx, slot);
+    for (uint32_t i = 0; i < PR_STEP_RESULTS && s->held != PR_NONE; i++) drop_held(ctx, s->held, slot);
+    return PR_OK;
+}
+
+static void unlink_latch(struct pr_context *ctx, pr_index slot, pr_index latch)
+{
+    const uint32_t *at = &pr_slot_at(ctx, slot)->latches;
+    while (*at != latch) {
+        PR_ASSERT(*at != PR_NONE);
+        at = &pr_latch_at(ctx, *at)->link;
+    }
+    TX_SET(ctx, *at, pr_latch_at(ctx, latch)->link);
+}
+
+enum pr_status pr_repair_latch(struct pr_context *ctx, pr_index slot, pr_index latch)
+{
+    const struct pr_latch *l = pr_latch_at(ctx, latch);
+    for (uint32_t i = 0; i < PR_STEP_EDGES && l->watches != PR_NONE; i++) {
+        pr_edge_unawait(ctx, l->watches);
+        pr_edge_delete(ctx, &l->watches, l->watches);
+    }
+    if (l->watches != PR_NONE) return PR_OK;
+    TX_SET(ctx, l->armed, 0);
+    unlink_latch(ctx, slot, latch);
+    pr_pool_give(ctx, PR_POOL_LATCH, latch);
+    return PR_EMPTY;
+}
+
+static enum pr_status release_slot(struct pr_context *ctx, pr_index slot)
+{
+    const struct pr_slot *s = pr_slot_at(ctx, slot);
+    if (s->kind == PR_SLOT_WORKER) TX_SET(ctx, pr_engine_root(ctx)->worker_count, pr_engine_root(ctx)->worker_count - 1);
+    TX_SET(ctx, s->state, PR_SLOT_EMPTY);
+    TX_SET(ctx, s->generation, s->generation + 1 == 0 ? 1 : s->generation + 1);
+    pr_pool_give(ctx, PR_POOL_SLOT, slot);
+    return PR_EMPTY;
+}
+
+/* One claim. PR_EMPTY when the slot is free again. */
+static enum pr_status sweep_step(struct pr_context *ctx, void *argument)
+{
+    const struct sweep *sweep = argument;
+    const struct pr_slot *s = pr_slot_at(ctx, sweep->slot);
+    if (s->state != PR_SLOT_DEAD) return PR_EMPTY;
+    if (s->creating != PR_NONE) {
+        pr_object_abort(ctx, s->creating);
+    } else if (s->submitting != PR_NONE) {
+        return abandon_submission(ctx, s->submitting);
+    } else if (s->running != PR_NONE) {
+        give_up_running(ctx, s->running, s);
+    } else if (s->actor != PR_NONE) {
+        pr_actor_die(ctx, s->actor, PR_CAUSE_ACTOR_DIED, s);
+        TX_SET(ctx, s->actor, PR_NONE);
+    } else if (s->held != PR_NONE) {
+        return drop_some_held(ctx, sweep->slot);
+    } else if (s->latches != PR_NONE) {
+        return pr_repair_latch(ctx, sweep->slot, s->latches) == PR_CORRUPT ? PR_CORRUPT : PR_OK;
+    } else {
+        return release_slot(ctx, sweep->slot);
+    }
+    return PR_OK;
+}
+
+static enum pr_status nudge(struct pr_context *ctx, void *argument)
+{
+    pr_sched_nudge(ctx);
+    ctx->wake_all = true; /* the dead process may have committed something and not woken anybody for it */
+    return PR_OK;
+}
+
+enum pr_status pr_sweep(struct pr_context *ctx, pr_index slot, uint32_t wait_status)
+{
+    struct sweep sweep = {slot, wait_status};
+    PR_TRY(pr_operate(ctx, mark_dead, &sweep));
+    enum pr_status status;
+    while ((status = pr_operate(ctx, sweep_step, &sweep)) == PR_OK) PR_FAILPOINT(ctx, SWEEP_STEP);
+    if (status != PR_EMPTY) return status;
+    return pr_operate(ctx, nudge, NULL);
+}

@@ -1,0 +1,245 @@
+#include "engine/session.h"
+
+#include <string.h>
+
+#include "engine/chores.h"
+#include "engine/repair.h"
+#include "engine/sched.h"
+
+static const struct pr_pool_plan large_tables[PR_POOLS] = {
+    [PR_POOL_LATCH] = {sizeof(struct pr_latch), 16384, 256},
+    [PR_POOL_BLOCK] = {sizeof(struct pr_block), 4u << 20, 1024},
+    [PR_POOL_OBJECT] = {sizeof(struct pr_object), 6u << 20, 1024},
+    [PR_POOL_EDGE] = {sizeof(struct pr_edge), 24u << 20, 1024},
+    [PR_POOL_SLOT] = {sizeof(struct pr_slot), 4096, 256},
+    [PR_POOL_TASK] = {sizeof(struct pr_task), 4u << 20, 256},
+    [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 64u << 10, 256},
+    [PR_POOL_LANE] = {sizeof(struct pr_lane), 64u << 10, 128},
+    [PR_POOL_CLASS] = {sizeof(struct pr_class), 4096, 128},
+};
+
+static const struct pr_pool_plan small_tables[PR_POOLS] = {
+    [PR_POOL_LATCH] = {sizeof(struct pr_latch), 64, 64},
+    [PR_POOL_BLOCK] = {sizeof(struct pr_block), 256, 256},
+    [PR_POOL_OBJECT] = {sizeof(struct pr_object), 256, 256},
+    [PR_POOL_EDGE] = {sizeof(struct pr_edge), 512, 512},
+    [PR_POOL_SLOT] = {sizeof(struct pr_slot), 32, 32},
+    [PR_POOL_TASK] = {sizeof(struct pr_task), 128, 128},
+    [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 32, 32},
+    [PR_POOL_LANE] = {sizeof(struct pr_lane), 32, 32},
+    [PR_POOL_CLASS] = {sizeof(struct pr_class), 16, 16},
+};
+
+/* ---- slots and latches ------------------------------------------------------------------------------ */
+
+static enum pr_status new_latch(struct pr_context *ctx, pr_index slot, pr_index *latch)
+{
+    PR_TRY(pr_pool_take(ctx, PR_POOL_LATCH, latch));
+    const struct pr_latch *l = pr_latch_at(ctx, *latch);
+    const struct pr_slot *s = pr_slot_at(ctx, slot);
+    TX_SET(ctx, l->slot, slot);
+    TX_SET(ctx, l->watches, PR_NONE);
+    TX_SET(ctx, l->armed, 0);
+    TX_SET(ctx, l->link, s->latches);
+    TX_SET(ctx, s->latches, *latch);
+    return PR_OK;
+}
+
+static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind, enum pr_slot_state state,
+                               pr_index *slot)
+{
+    PR_TRY(pr_pool_take(ctx, PR_POOL_SLOT, slot));
+    const struct pr_slot *s = pr_slot_at(ctx, *slot);
+    if (s->generation == 0) TX_SET(ctx, s->generation, 1);
+    TX_SET(ctx, s->state, state);
+    TX_SET(ctx, s->kind, kind);
+    TX_SET(ctx, s->process_id, 0);
+    TX_SET(ctx, s->latches, PR_NONE);
+    TX_SET(ctx, s->held, PR_NONE);
+    TX_SET(ctx, s->creating, PR_NONE);
+    TX_SET(ctx, s->running, PR_NONE);
+    TX_SET(ctx, s->submitting, PR_NONE);
+    TX_SET(ctx, s->actor, PR_NONE);
+    TX_SET(ctx, s->requests, 0);
+    TX_SET(ctx, s->wait_status, 0);
+    TX_SET(ctx, s->tasks_finished, 0);
+    pr_index latch;
+    PR_TRY(new_latch(ctx, *slot, &latch));
+    TX_SET(ctx, s->latch, latch);
+    return PR_OK;
+}
+
+static void become(struct pr_context *ctx, pr_index slot)
+{
+    ctx->slot = slot;
+    ctx->slot_generation = pr_slot_at(ctx, slot)->generation;
+    ctx->process_id = pr_os_process_id();
+    ctx->run_chores = pr_chores_run;
+}
+
+static enum pr_status join(struct pr_context *ctx, void *argument)
+{
+    const enum pr_slot_kind *kind = argument;
+    pr_index slot;
+    PR_TRY(new_slot(ctx, *kind, PR_SLOT_BUSY, &slot));
+    TX_SET(ctx, pr_slot_at(ctx, slot)->process_id, pr_os_process_id());
+    if (*kind == PR_SLOT_SUPERVISOR) TX_SET(ctx, pr_engine_root(ctx)->supervisor, slot);
+    if (*kind == PR_SLOT_DRIVER) TX_SET(ctx, pr_engine_root(ctx)->driver, slot);
+    ctx->slot = slot;
+    return PR_OK;
+}
+
+static enum pr_status join_as(struct pr_context *ctx, enum pr_slot_kind kind)
+{
+    PR_TRY(pr_local_open(ctx));
+    PR_TRY(pr_transact(ctx, join, &kind));
+    become(ctx, ctx->slot);
+    return PR_OK;
+}
+
+static enum pr_status initialise(struct pr_context *ctx, void *argument)
+{
+    const struct pr_session_config *config = argument;
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    pr_heap_init(ctx);
+    TX_SET(ctx, root->worker_limit, config->worker_limit);
+    TX_SET(ctx, root->start_limit, PR_MAX(1u, config->cpus * PR_START_LIMIT_PER_CPU));
+    TX_SET(ctx, root->resource_count, config->resource_count);
+    for (uint32_t i = 0; i < config->resource_count; i++) {
+        pr_tx_copy(ctx, root->resources[i].name, config->resources[i].name, PR_NAME_BYTES);
+        TX_SET(ctx, root->resources[i].total, config->resources[i].amount);
+        TX_SET(ctx, root->resources[i].free, config->resources[i].amount);
+    }
+    return PR_OK;
+}
+
+enum pr_status pr_session_create(struct pr_context *ctx, const struct pr_session_config *config)
+{
+    const struct pr_pool_plan *plans = config->small_tables ? small_tables : large_tables;
+    PR_ASSERT(config->resource_count <= PR_RESOURCE_MAX);
+    PR_TRY(pr_segment_create(ctx, plans, PR_POOLS, PR_ALIGN_UP(config->heap_bytes, 4096)));
+    enum pr_status status = pr_transact(ctx, initialise, (void *)config);
+    if (status == PR_OK) status = join_as(ctx, PR_SLOT_DRIVER);
+    if (status != PR_OK) pr_session_detach(ctx);
+    return status;
+}
+
+struct class_query {
+    const struct pr_demand *demand;
+    uint32_t count;
+    pr_index *shape;
+};
+
+static enum pr_status find_class(struct pr_context *ctx, void *argument)
+{
+    const struct class_query *query = argument;
+    return pr_class_find(ctx, query->demand, query->count, query->shape);
+}
+
+enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_demand *demand, uint32_t demand_count,
+                                pr_index *shape)
+{
+    struct class_query query = {demand, demand_count, shape};
+    return pr_transact(ctx, find_class, &query);
+}
+
+enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd, enum pr_slot_kind kind,
+                                 uint32_t small)
+{
+    PR_TRY(pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd, heap_fd));
+    return join_as(ctx, kind);
+}
+
+void pr_session_detach(struct pr_context *ctx)
+{
+    if (ctx->header != NULL) pr_local_close(ctx);
+    if (ctx->heap_granules != NULL) pr_os_unmap(ctx->heap_granules, ctx->header->heap_size / 65536 + 1);
+    pr_segment_detach(ctx);
+}
+
+/* ---- workers ---------------------------------------------------------------------------------------- */
+
+static enum pr_status reserve(struct pr_context *ctx, void *argument)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    pr_index *slot = argument;
+    if (root->spawn_requests == 0) return PR_EMPTY;
+    PR_TRY(new_slot(ctx, PR_SLOT_WORKER, PR_SLOT_STARTING, slot));
+    TX_SET(ctx, root->spawn_requests, root->spawn_requests - 1);
+    TX_ADD(ctx, root->starting, 1);
+    TX_ADD(ctx, root->worker_count, 1);
+    return PR_OK;
+}
+
+enum pr_status pr_worker_reserve(struct pr_context *ctx, pr_index *slot) { return pr_transact(ctx, reserve, slot); }
+
+static enum pr_status adopt(struct pr_context *ctx, void *argument)
+{
+    const pr_index *slot = argument;
+    const struct pr_slot *s = pr_slot_at(ctx, *slot);
+    if (s->state != PR_SLOT_STARTING) return PR_STATE;
+    TX_SET(ctx, s->process_id, pr_os_process_id());
+    return PR_OK;
+}
+
+enum pr_status pr_worker_adopt(struct pr_context *ctx, pr_index slot)
+{
+    PR_TRY(pr_transact(ctx, adopt, &slot));
+    become(ctx, slot);
+    return PR_OK;
+}
+
+static enum pr_status request(struct pr_context *ctx, void *argument)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    if (root->worker_count + root->spawn_requests >= root->worker_limit) return PR_EMPTY;
+    TX_ADD(ctx, root->spawn_requests, 1);
+    ctx->ring_doorbell = true;
+    return PR_OK;
+}
+
+enum pr_status pr_worker_request(struct pr_context *ctx) { return pr_transact(ctx, request, NULL); }
+
+static enum pr_status trim(struct pr_context *ctx, void *argument)
+{
+    const uint32_t *keep = argument;
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    if (root->idle_count <= *keep) return PR_EMPTY;
+    pr_index oldest = root->idle_tail;
+    const struct pr_slot *s = pr_slot_at(ctx, oldest);
+    pr_idle_remove(ctx, oldest);
+    TX_SET(ctx, s->state, PR_SLOT_WAKING);
+    TX_ADD(ctx, root->waking, 1);
+    TX_SET(ctx, s->requests, s->requests | PR_REQUEST_EXIT);
+    pr_tx_wake(ctx, s->latch);
+    return PR_OK;
+}
+
+enum pr_status pr_worker_trim(struct pr_context *ctx, uint32_t keep) { return pr_transact(ctx, trim, &keep); }
+
+static enum pr_status claim_latch(struct pr_context *ctx, void *argument) { return new_latch(ctx, ctx->slot, argument); }
+
+enum pr_status pr_latch_claim(struct pr_context *ctx, pr_index *latch) { return pr_transact(ctx, claim_latch, latch); }
+
+static enum pr_status unclaim_latch(struct pr_context *ctx, void *argument)
+{
+    const pr_index *latch = argument;
+    return pr_repair_latch(ctx, ctx->slot, *latch);
+}
+
+void pr_latch_unclaim(struct pr_context *ctx, pr_index latch)
+{
+    while (pr_transact(ctx, unclaim_latch, &latch) == PR_OK) continue;
+}
+
+/* ---- end -------------------------------------------------------------------------------------------- */
+
+void pr_session_end(struct pr_context *ctx)
+{
+    uint32_t *ending = pr_writable_at(ctx, &pr_engine_root(ctx)->ending);
+    pr_store_release(ending, 1); /* pairs with pr_session_ending */
+    pr_latch_wake_all(ctx);
+    pr_os_ring(ctx->doorbell_fd);
+}
+
+bool pr_session_ending(const struct pr_context *ctx) { return pr_load_acquire(&pr_engine_root(ctx)->ending) != 0; }

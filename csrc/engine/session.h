@@ -1,0 +1,50 @@
+/* Opening and ending a session; process slots and latches. */
+#ifndef PYRAY_ENGINE_SESSION_H
+#define PYRAY_ENGINE_SESSION_H
+
+#include "engine/engine.h"
+
+struct pr_session_resource {
+    char name[PR_NAME_BYTES];
+    int64_t amount; /* in 1/10000 */
+};
+
+struct pr_session_config {
+    uint64_t heap_bytes;
+    uint32_t cpus;         /* for the limit of workers that start at a time */
+    uint32_t worker_limit; /* most worker processes at a time, actors included */
+    uint32_t resource_count;
+    struct pr_session_resource resources[PR_RESOURCE_MAX];
+    uint32_t small_tables; /* tests: tables small enough to copy at every crash point */
+};
+
+/* Makes a session and the caller its driver (slot and latch claimed). PR_OK or the context is closed. */
+PR_MUST_CHECK enum pr_status pr_session_create(struct pr_context *ctx, const struct pr_session_config *config);
+
+/* The class of a demand vector (engine/sched.h), in a transaction of its own. */
+PR_MUST_CHECK enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_demand *demand,
+                                              uint32_t demand_count, pr_index *shape);
+
+/* Joins as `kind` (a supervisor, or another driver). */
+PR_MUST_CHECK enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd,
+                                               enum pr_slot_kind kind, uint32_t small_tables);
+void pr_session_detach(struct pr_context *ctx);
+
+/* The supervisor, before it forks: a slot for one requested worker. PR_EMPTY if none is requested. */
+PR_MUST_CHECK enum pr_status pr_worker_reserve(struct pr_context *ctx, pr_index *slot);
+/* The forked child: takes over the inherited mapping as that slot. */
+PR_MUST_CHECK enum pr_status pr_worker_adopt(struct pr_context *ctx, pr_index slot);
+/* Asks for one more worker whether or not there is work (prestart). */
+PR_MUST_CHECK enum pr_status pr_worker_request(struct pr_context *ctx);
+/* Asks the longest idle worker to end if more than `keep` are idle. PR_EMPTY if none is asked. */
+PR_MUST_CHECK enum pr_status pr_worker_trim(struct pr_context *ctx, uint32_t keep);
+
+/* A latch for another thread of this process. */
+PR_MUST_CHECK enum pr_status pr_latch_claim(struct pr_context *ctx, pr_index *latch);
+void pr_latch_unclaim(struct pr_context *ctx, pr_index latch);
+
+/* No more work: every worker that is or becomes idle ends. Wakes all. */
+void pr_session_end(struct pr_context *ctx);
+bool pr_session_ending(const struct pr_context *ctx);
+
+#endif

@@ -1,0 +1,17 @@
+/* The C interface of the core: the only header that the binding includes. */
+#ifndef PYRAY_CORE_H
+#define PYRAY_CORE_H
+
+#include "engine/actor.h"
+#include "engine/audit.h"
+#include "engine/engine.h"
+#include "engine/repair.h"
+#include "engine/sched.h"
+#include "engine/session.h"
+#include "engine/task.h"
+#include "engine/wait.h"
+#include "shm/heap_copy.h"
+#include "shm/latch.h"
+#include "store/store.h"
+
+#endif

@@ -1,0 +1,104 @@
+#include "shm/heap_copy.h"
+
+#include <string.h>
+
+#define GRANULE_BYTES (64u << 10)
+#define LARGE_BYTES (256u << 10)
+
+enum granule { UNTOUCHED = 0, WRITTEN = 1, MAPPED = 2 };
+
+struct piece {
+    struct pr_context *ctx;
+    uint64_t offset;
+    const uint8_t *source;
+    uint64_t size_bytes;
+    enum pr_status status;
+};
+
+/* How many bytes from `offset` lie in granules of the same state. */
+static uint64_t run_length(const struct pr_context *ctx, uint64_t offset, uint64_t size_bytes)
+{
+    uint64_t first = offset / GRANULE_BYTES, last = (offset + size_bytes - 1) / GRANULE_BYTES, i = first;
+    while (i < last && ctx->heap_granules[i + 1] == ctx->heap_granules[first]) i++;
+    return PR_MIN(size_bytes, (i + 1) * GRANULE_BYTES - offset);
+}
+
+/* Only granules that lie wholly inside the run change their state for a pwrite; populating covers all. */
+static void mark(struct pr_context *ctx, uint64_t from, uint64_t to, enum granule state)
+{
+    for (uint64_t i = from; i < to; i++) ctx->heap_granules[i] = (uint8_t)state;
+}
+
+static enum pr_status map_run(struct pr_context *ctx, uint64_t offset, uint64_t size_bytes)
+{
+    uint64_t from = offset / GRANULE_BYTES, to = (offset + size_bytes + GRANULE_BYTES - 1) / GRANULE_BYTES;
+    uint64_t end = PR_MIN(to * GRANULE_BYTES, PR_ALIGN_UP(ctx->header->heap_size, 4096));
+    PR_TRY(pr_os_populate_write(ctx->heap_writable + from * GRANULE_BYTES, end - from * GRANULE_BYTES));
+    mark(ctx, from, to, MAPPED);
+    return PR_OK;
+}
+
+static enum pr_status write_run(struct pr_context *ctx, uint64_t offset, const uint8_t *source, uint64_t size_bytes)
+{
+    enum granule state = ctx->heap_granules[offset / GRANULE_BYTES];
+    if (state == UNTOUCHED && size_bytes >= LARGE_BYTES) {
+        PR_TRY(pr_os_write_at(ctx->heap_fd, source, size_bytes, offset));
+        mark(ctx, (offset + GRANULE_BYTES - 1) / GRANULE_BYTES, (offset + size_bytes) / GRANULE_BYTES, WRITTEN);
+        return PR_OK;
+    }
+    if (state != MAPPED) PR_TRY(map_run(ctx, offset, size_bytes));
+    memcpy(ctx->heap_writable + offset, source, size_bytes);
+    return PR_OK;
+}
+
+static void *write_piece(void *argument)
+{
+    struct piece *piece = argument;
+    while (piece->size_bytes > 0 && piece->status == PR_OK) {
+        uint64_t length = run_length(piece->ctx, piece->offset, piece->size_bytes);
+        piece->status = write_run(piece->ctx, piece->offset, piece->source, length);
+        piece->offset += length;
+        piece->source += length;
+        piece->size_bytes -= length;
+    }
+    return NULL;
+}
+
+/* Both halves meet at a granule's border, so that no two threads write the same granule's state. */
+static enum pr_status write_in_two(struct piece *whole)
+{
+    uint64_t middle = PR_ALIGN_UP(whole->offset + whole->size_bytes / 2, GRANULE_BYTES);
+    uint64_t first = middle - whole->offset;
+    struct piece second = *whole;
+    struct pr_os_thread helper;
+    second.offset = middle;
+    second.source += first;
+    second.size_bytes -= first;
+    if (pr_os_spawn(&helper, write_piece, &second) != PR_OK) {
+        write_piece(whole);
+        return whole->status;
+    }
+    whole->size_bytes = first;
+    write_piece(whole);
+    pr_os_join(&helper);
+    return whole->status != PR_OK ? whole->status : second.status;
+}
+
+static enum pr_status ensure_granules(struct pr_context *ctx)
+{
+    void *address = NULL;
+    if (ctx->heap_granules != NULL) return PR_OK;
+    PR_TRY(pr_os_map_private(ctx->header->heap_size / GRANULE_BYTES + 1, &address));
+    ctx->heap_granules = address;
+    return PR_OK;
+}
+
+enum pr_status pr_heap_write(struct pr_context *ctx, uint64_t offset, const void *source, uint64_t size_bytes)
+{
+    if (size_bytes == 0) return PR_OK;
+    PR_TRY(ensure_granules(ctx));
+    struct piece whole = {ctx, offset, source, size_bytes, PR_OK};
+    if (size_bytes >= PR_COPY_PARALLEL_BYTES && pr_os_cpu_count() > 1) return write_in_two(&whole);
+    write_piece(&whole);
+    return whole.status;
+}

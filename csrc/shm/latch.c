@@ -1,0 +1,44 @@
+#include "shm/latch.h"
+
+#include "base/atomic.h"
+#include "shm/pool.h"
+
+const struct pr_latch *pr_latch_at(const struct pr_context *ctx, pr_index latch)
+{
+    return pr_entry(ctx, PR_POOL_LATCH, latch);
+}
+
+static struct pr_latch *writable_latch(struct pr_context *ctx, pr_index latch)
+{
+    return pr_writable_at(ctx, pr_latch_at(ctx, latch));
+}
+
+uint32_t pr_latch_sequence(const struct pr_context *ctx, pr_index latch)
+{
+    return pr_load_seq_cst(&pr_latch_at(ctx, latch)->sequence);
+}
+
+enum pr_status pr_latch_sleep(struct pr_context *ctx, pr_index index, uint32_t seen, int64_t timeout_ns)
+{
+    struct pr_latch *latch = writable_latch(ctx, index);
+    enum pr_status status = PR_OK;
+    /* Full fence between this store and the load below: the waker does the same in the other order, so at
+     * least one of the two sees the other. */
+    pr_store_seq_cst(&latch->sleeping, 1);
+    if (pr_load_seq_cst(&latch->sequence) == seen) status = pr_os_futex_wait(&latch->sequence, seen, timeout_ns);
+    pr_store_relaxed(&latch->sleeping, 0);
+    return status;
+}
+
+void pr_latch_wake(struct pr_context *ctx, pr_index index)
+{
+    struct pr_latch *latch = writable_latch(ctx, index);
+    pr_add_seq_cst(&latch->sequence, 1);
+    if (pr_load_seq_cst(&latch->sleeping) != 0) pr_os_futex_wake(&latch->sequence, 1);
+}
+
+void pr_latch_wake_all(struct pr_context *ctx)
+{
+    uint32_t high_water = pr_load_relaxed(&ctx->header->pools[PR_POOL_LATCH].high_water);
+    for (pr_index latch = 1; latch < high_water; latch++) pr_latch_wake(ctx, latch);
+}

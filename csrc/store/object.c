@@ -1,0 +1,231 @@
+#include "store/object.h"
+
+#include "store/slot.h"
+
+enum pr_status pr_object_find(const struct pr_context *ctx, struct pr_ref ref, const struct pr_object **object)
+{
+    if (!pr_pool_has(ctx, PR_POOL_OBJECT, ref.index)) return PR_STALE;
+    *object = pr_object_at(ctx, ref.index);
+    bool gone = (*object)->generation != ref.generation || (*object)->refs + (*object)->pins == 0;
+    return gone ? PR_STALE : PR_OK;
+}
+
+enum pr_status pr_object_new(struct pr_context *ctx, enum pr_object_state state, pr_index *index)
+{
+    PR_TRY(pr_pool_take(ctx, PR_POOL_OBJECT, index));
+    const struct pr_object *o = pr_object_at(ctx, *index);
+    if (o->generation == 0) TX_SET(ctx, o->generation, 1);
+    TX_SET(ctx, o->state, state);
+    TX_SET(ctx, o->flags, 0);
+    TX_SET(ctx, o->kind, 0);
+    TX_SET(ctx, o->refs, 0);
+    TX_SET(ctx, o->pins, 0);
+    TX_SET(ctx, o->block, PR_NONE);
+    TX_SET(ctx, o->waiters, PR_NONE);
+    TX_SET(ctx, o->children, PR_NONE);
+    TX_SET(ctx, o->producer, PR_NONE);
+    TX_SET(ctx, o->claim, PR_NONE);
+    TX_SET(ctx, o->next_result, PR_NONE);
+    TX_SET(ctx, o->size_bytes, 0);
+    return PR_OK;
+}
+
+static void claims_push(struct pr_context *ctx, pr_index object, pr_index slot)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    const struct pr_slot *s = pr_slot_at(ctx, slot);
+    TX_SET(ctx, o->claim, slot);
+    TX_SET(ctx, o->claim_previous, PR_NONE);
+    TX_SET(ctx, o->claim_next, s->creating);
+    if (s->creating != PR_NONE) TX_SET(ctx, pr_object_at(ctx, s->creating)->claim_previous, object);
+    TX_SET(ctx, s->creating, object);
+}
+
+static void claims_remove(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    if (o->claim_next != PR_NONE) TX_SET(ctx, pr_object_at(ctx, o->claim_next)->claim_previous, o->claim_previous);
+    if (o->claim_previous != PR_NONE)
+        TX_SET(ctx, pr_object_at(ctx, o->claim_previous)->claim_next, o->claim_next);
+    else
+        TX_SET(ctx, pr_slot_at(ctx, o->claim)->creating, o->claim_next);
+    TX_SET(ctx, o->claim, PR_NONE);
+}
+
+enum pr_status pr_object_claim(struct pr_context *ctx, pr_index object, pr_index slot, uint64_t size_bytes)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    pr_index block = PR_NONE;
+    PR_ASSERT(o->state == PR_OBJECT_PENDING && o->claim == PR_NONE);
+    PR_TRY(pr_heap_take(ctx, size_bytes, object, &block));
+    TX_SET(ctx, o->block, block);
+    TX_SET(ctx, o->size_bytes, size_bytes);
+    TX_SET(ctx, o->state, PR_OBJECT_CREATING);
+    claims_push(ctx, object, slot);
+    return PR_OK;
+}
+
+void pr_object_abort(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    PR_ASSERT(o->state == PR_OBJECT_CREATING);
+    claims_remove(ctx, object);
+    pr_heap_give(ctx, o->block);
+    TX_SET(ctx, o->block, PR_NONE);
+    TX_SET(ctx, o->size_bytes, 0);
+    TX_SET(ctx, o->state, PR_OBJECT_PENDING);
+}
+
+static void seal(struct pr_context *ctx, const struct pr_object *o, uint32_t kind, uint32_t flags)
+{
+    TX_SET(ctx, o->kind, kind);
+    if (flags != 0) TX_SET(ctx, o->flags, o->flags | flags);
+    TX_SET(ctx, o->state, PR_OBJECT_SEALED);
+}
+
+void pr_object_seal_block(struct pr_context *ctx, pr_index object, uint32_t kind, uint32_t flags)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    PR_ASSERT(o->state == PR_OBJECT_CREATING && o->block != PR_NONE);
+    claims_remove(ctx, object);
+    seal(ctx, o, kind, flags);
+}
+
+void pr_object_seal_inline(struct pr_context *ctx, pr_index object, uint32_t kind, uint32_t flags, const void *bytes,
+                           uint32_t size_bytes)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    PR_ASSERT(o->state == PR_OBJECT_PENDING && o->block == PR_NONE);
+    PR_ASSERT(size_bytes <= PR_INLINE_BYTES);
+    pr_tx_copy(ctx, o->value, bytes, size_bytes);
+    if (size_bytes > 0) TX_SET(ctx, o->size_bytes, size_bytes);
+    seal(ctx, o, kind, flags);
+}
+
+void pr_object_ref(struct pr_context *ctx, pr_index object) { TX_ADD(ctx, pr_object_at(ctx, object)->refs, 1); }
+
+void pr_object_add_chore(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    const struct pr_store_root *root = pr_store_root(ctx);
+    if (o->flags & PR_FLAG_ON_CHORES) return;
+    TX_SET(ctx, o->flags, o->flags | PR_FLAG_ON_CHORES);
+    TX_SET(ctx, o->link, root->object_chores);
+    TX_SET(ctx, root->object_chores, object);
+}
+
+static void free_entry(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    if (o->block != PR_NONE) pr_heap_give(ctx, o->block);
+    TX_SET(ctx, o->state, PR_OBJECT_FREE);
+    TX_SET(ctx, o->generation, o->generation + 1 == 0 ? 1 : o->generation + 1);
+    pr_pool_give(ctx, PR_POOL_OBJECT, object);
+}
+
+/* Nobody holds the object any more. A leaf goes at once; what has work left becomes a chore, so that no
+ * chain of containers makes a transaction long. */
+static void maybe_free(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    if (o->refs > 0 || o->pins > 0) return;
+    PR_ASSERT(o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_PENDING || o->state == PR_OBJECT_CREATING);
+    if (o->state == PR_OBJECT_CREATING) pr_object_abort(ctx, object);
+    TX_SET(ctx, o->state, PR_OBJECT_FREEING);
+    bool leaf = o->children == PR_NONE && o->waiters == PR_NONE && !(o->flags & (PR_FLAG_HOOK | PR_FLAG_ON_CHORES));
+    if (leaf)
+        free_entry(ctx, object);
+    else
+        pr_object_add_chore(ctx, object);
+}
+
+void pr_object_unref(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    PR_ASSERT(o->refs > 0);
+    TX_SET(ctx, o->refs, o->refs - 1);
+    maybe_free(ctx, object);
+}
+
+void pr_object_unpin(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    PR_ASSERT(o->pins > 0);
+    TX_SET(ctx, o->pins, o->pins - 1);
+    maybe_free(ctx, object);
+}
+
+bool pr_object_free_step(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    PR_ASSERT(o->state == PR_OBJECT_FREEING && o->waiters == PR_NONE);
+    for (uint32_t i = 0; i < PR_STEP_EDGES && o->children != PR_NONE; i++) {
+        pr_index child = pr_edge_at(ctx, o->children)->object;
+        pr_edge_delete(ctx, &o->children, o->children);
+        pr_object_unref(ctx, child);
+    }
+    if (o->children != PR_NONE) return false;
+    free_entry(ctx, object);
+    return true;
+}
+
+enum pr_status pr_edge_new(struct pr_context *ctx, const uint32_t *head, enum pr_edge_kind kind, pr_index owner,
+                           pr_index object, uint32_t flags, pr_index *edge)
+{
+    PR_TRY(pr_pool_take(ctx, PR_POOL_EDGE, edge));
+    const struct pr_edge *e = pr_edge_at(ctx, *edge);
+    TX_SET(ctx, e->link, *head);
+    TX_SET(ctx, e->previous, PR_NONE);
+    TX_SET(ctx, e->kind, kind);
+    TX_SET(ctx, e->flags, flags);
+    TX_SET(ctx, e->object, object);
+    TX_SET(ctx, e->owner, owner);
+    if (*head != PR_NONE) TX_SET(ctx, pr_edge_at(ctx, *head)->previous, *edge);
+    TX_SET(ctx, *head, *edge);
+    return PR_OK;
+}
+
+void pr_edge_delete(struct pr_context *ctx, const uint32_t *head, pr_index edge)
+{
+    const struct pr_edge *e = pr_edge_at(ctx, edge);
+    if (e->link != PR_NONE) TX_SET(ctx, pr_edge_at(ctx, e->link)->previous, e->previous);
+    if (e->previous != PR_NONE)
+        TX_SET(ctx, pr_edge_at(ctx, e->previous)->link, e->link);
+    else
+        TX_SET(ctx, *head, e->link);
+    TX_SET(ctx, e->kind, 0);
+    pr_pool_give(ctx, PR_POOL_EDGE, edge);
+}
+
+void pr_edge_await(struct pr_context *ctx, pr_index edge)
+{
+    const struct pr_edge *e = pr_edge_at(ctx, edge);
+    const struct pr_object *o = pr_object_at(ctx, e->object);
+    TX_SET(ctx, e->wait_next, o->waiters);
+    TX_SET(ctx, e->wait_previous, PR_NONE);
+    if (o->waiters != PR_NONE) TX_SET(ctx, pr_edge_at(ctx, o->waiters)->wait_previous, edge);
+    TX_SET(ctx, o->waiters, edge);
+}
+
+void pr_edge_unawait(struct pr_context *ctx, pr_index edge)
+{
+    const struct pr_edge *e = pr_edge_at(ctx, edge);
+    if (e->wait_next != PR_NONE) TX_SET(ctx, pr_edge_at(ctx, e->wait_next)->wait_previous, e->wait_previous);
+    if (e->wait_previous != PR_NONE)
+        TX_SET(ctx, pr_edge_at(ctx, e->wait_previous)->wait_next, e->wait_next);
+    else
+        TX_SET(ctx, pr_object_at(ctx, e->object)->waiters, e->wait_next);
+}
+
+enum pr_status pr_object_contain(struct pr_context *ctx, pr_index object, const struct pr_ref *children,
+                                 uint32_t count)
+{
+    const struct pr_object *o = pr_object_at(ctx, object), *child;
+    pr_index edge;
+    for (uint32_t i = 0; i < count; i++) {
+        PR_TRY(pr_object_find(ctx, children[i], &child));
+        PR_TRY(pr_edge_new(ctx, &o->children, PR_EDGE_CONTAINED, object, children[i].index, 0, &edge));
+        pr_object_ref(ctx, children[i].index);
+    }
+    return PR_OK;
+}

@@ -1,0 +1,1 @@
+"""Tests of pyray; README.md says how to run them."""

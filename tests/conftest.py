@@ -1,0 +1,8 @@
+"""What every test run does; each subject has a file."""
+
+pytest_plugins = (
+    "tests.fix_hangs",
+    "tests.fix_leaks",
+    "tests.fix_order",
+    "tests.fix_session",
+)

@@ -177,7 +177,8 @@ class Rounds:
         finally:
             left = child.end(is_patient=problem != "timed out")
         if problem:
-            self.add_failure(number, system, current, problem, child.last_words())
+            words = child.last_words() or f"exit code {child.process.returncode}"
+            self.add_failure(number, system, current, problem, words)
             return names[names.index(current) + 1 :] if current in names else []
         if left:
             self.add_failure(number, system, "stop", "failed", f"{left} processes left behind")

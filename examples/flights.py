@@ -5,7 +5,7 @@ The work is the same each way, done by the same functions:
 1. `design`: from the table of flights, for each month, a matrix of numbers (31 columns: airline,
    airport, distance, time of day, day of week, delay). 12 tasks; all matrices together hold 80 MB.
 2. `replicate`: draw as many flights again from each month, fit the delay to all the rest by least
-   squares, and keep the mean and spread of the coefficients. 24 tasks, each over all 12 matrices.
+   squares, and keep the mean and spread of the coefficients. 16 tasks, each over all 12 matrices.
 3. `merge`: join these in pairs, and pairs of pairs, down to one: a tree.
 
 What differs is how the matrices come from the tasks that make them to the tasks that need them:
@@ -39,8 +39,8 @@ MONTHS = range(1, 13)
 CARRIERS = ["UA", "B6", "EV", "DL", "AA", "MQ", "US", "9E"]
 CARRIERS += ["WN", "VX", "FL", "AS", "F9", "YV", "HA", "OO"]
 AIRPORTS = ["EWR", "JFK", "LGA"]
-REPLICATES_PER_TASK = 4
-TASKS = 24
+REPLICATES_PER_TASK = 5
+TASKS = 16
 WORKERS = 2
 
 FloatArray = NDArray[np.float64]

@@ -1,40 +1,36 @@
 """Actor calls: one at a time, and many at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from systems.adapter import Adapter
-
 from workloads.metric import Metric, Plan, Samples, Workload, expect, timed
 
 Yield = Iterator[tuple[str, Samples]]
 
 
-def sync(system: Adapter, plan: Plan) -> Yield:
-    """Increment a counter and wait, again and again; no count is lost and none comes twice."""
-    count = plan.count(500)
-    counter = system.new_counter()
+def counted(call: Callable[[Any, int], list[int]], counter: Any, count: int, plan: Plan) -> Samples:
+    """Call again and again; no count is lost, none comes twice, all come in order."""
     samples: Samples = []
-    done = len(system.count_sync(counter, 20))
+    done = len(call(counter, 20))
     for _ in range(plan.repeats):
-        sample, counts = timed(lambda: system.count_sync(counter, count), "us", count)
+        sample, counts = timed(lambda: call(counter, count), "us", count)
         expect(counts == list(range(done + 1, done + count + 1)), "wrong counts")
         done += count
         samples.append(sample)
-    yield "actor.sync", samples
+    return samples
+
+
+def sync(system: Adapter, plan: Plan) -> Yield:
+    """Increment a counter and wait, again and again."""
+    counter = system.new_counter()
+    yield "actor.sync", counted(system.count_sync, counter, plan.count(500), plan)
 
 
 def pipelined(system: Adapter, plan: Plan) -> Yield:
     """Send 10,000 increments, then gather the counts, which come in order."""
-    count = 10_000
     counter = system.new_counter()
-    samples: Samples = []
-    done = len(system.count_pipelined(counter, 100))
-    for _ in range(plan.repeats):
-        sample, counts = timed(lambda: system.count_pipelined(counter, count), "us", count)
-        expect(counts == list(range(done + 1, done + count + 1)), "wrong counts")
-        done += count
-        samples.append(sample)
-    yield "actor.pipelined_10k", samples
+    yield "actor.pipelined_10k", counted(system.count_pipelined, counter, 10_000, plan)
 
 
 WORKLOADS = (

@@ -65,7 +65,17 @@ def memory(system: Adapter, plan: Plan) -> Yield:
         yield f"queue.memory_{NAMES[size]}", [memory_per_task(system, size)]
 
 
-WORKLOADS = (
+WORKLOADS = (  # memory first: a process that had a long queue already has the memory for one
+    Workload(
+        "queue_memory",
+        (
+            Metric("queue.memory_10k", "memory per queued task, of 10,000", "B", 1000),
+            Metric("queue.memory_1m", "memory per queued task, of 1,000,000", "B", 1000),
+        ),
+        memory,
+        200,
+        is_heavy=True,
+    ),
     Workload(
         "queue_cost",
         (
@@ -75,16 +85,6 @@ WORKLOADS = (
         ),
         cost,
         400,
-        is_heavy=True,
-    ),
-    Workload(
-        "queue_memory",
-        (
-            Metric("queue.memory_10k", "memory per queued task, of 10,000", "B", 1000),
-            Metric("queue.memory_1m", "memory per queued task, of 1,000,000", "B", 1000),
-        ),
-        memory,
-        200,
         is_heavy=True,
     ),
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from systems.adapter import Adapter
+
 from workloads.metric import Metric, Plan, Samples, Workload, expect, timed
 
 Yield = Iterator[tuple[str, Samples]]

@@ -47,6 +47,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     add("--rounds", type=int, metavar="N", help="rounds (default 5; quick: 1)")
     add("--quick", action="store_true", help="fewer repetitions, one round, no long queues")
+    add("--timeout", type=float, metavar="S", help="seconds for a workload, not its own limit")
     add(
         "--python",
         default=sys.executable,
@@ -141,7 +142,9 @@ def measure(options: argparse.Namespace) -> Path:
         limits = str(compile_limits(Path(folder))) if "limit" in pythons else ""
         rounds = options.rounds or (1 if options.quick else 5)
         workloads = choose_workloads(options.workloads)
-        setup = Setup(list(pythons), workloads, rounds, options.quick, pythons, limits)
+        setup = Setup(
+            list(pythons), workloads, rounds, options.quick, pythons, limits, options.timeout
+        )
         findings = Rounds(setup).run()
     derivations = {metric: what for metric, (what, _) in Limit().derivations().items()}
     return results.save(results.collect(setup, findings, derivations), options.out)

@@ -34,6 +34,8 @@ class Setup:
     quick: bool
     pythons: dict[str, str]
     limits: str = ""
+    timeout_s: float | None = None
+    """For every workload, in place of its own."""
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Child:
     """One child process and its events."""
 
     def __init__(self, setup: Setup, system: str, names: Sequence[str]) -> None:
+        self.setup = setup
         reader, writer = os.pipe()
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed with the child)
         command = [
@@ -91,9 +94,13 @@ class Child:
             for line in lines:
                 event = json.loads(line)
                 if event["event"] == "begin":
-                    workload = WORKLOADS.get(event["workload"])
-                    deadline = time.monotonic() + (workload.timeout_s if workload else STOP_LIMIT_S)
+                    deadline = time.monotonic() + self.time_for(event["workload"])
                 yield event
+
+    def time_for(self, name: str) -> float:
+        """Seconds that a workload, or the end of the system, may take."""
+        own = WORKLOADS[name].timeout_s if name in WORKLOADS else STOP_LIMIT_S
+        return self.setup.timeout_s or own
 
     def end(self, *, is_patient: bool) -> int:
         """Wait for it to end if it may; kill it and whatever is left below; return how many."""

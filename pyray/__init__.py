@@ -1,0 +1,51 @@
+"""pyray: Ray's programming model on a shared-memory object store and task engine, for one machine."""
+
+from pyray import exceptions as exceptions
+from pyray._core import ObjectRef as ObjectRef
+from pyray.actors import ActorHandle as ActorHandle
+from pyray.actors import method as method
+from pyray.calls import available_resources as available_resources
+from pyray.calls import cancel as cancel
+from pyray.calls import cluster_resources as cluster_resources
+from pyray.calls import get as get
+from pyray.calls import kill as kill
+from pyray.calls import nodes as nodes
+from pyray.calls import put as put
+from pyray.calls import wait as wait
+from pyray.decorator import remote as remote
+from pyray.ids import ActorID as ActorID
+from pyray.ids import JobID as JobID
+from pyray.ids import NodeID as NodeID
+from pyray.ids import TaskID as TaskID
+from pyray.ids import WorkerID as WorkerID
+from pyray.runtime_context import get_runtime_context as get_runtime_context
+from pyray.session import init as init
+from pyray.session import is_initialized as is_initialized
+from pyray.session import shutdown as shutdown
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ActorHandle",
+    "ActorID",
+    "JobID",
+    "NodeID",
+    "ObjectRef",
+    "TaskID",
+    "WorkerID",
+    "available_resources",
+    "cancel",
+    "cluster_resources",
+    "exceptions",
+    "get",
+    "get_runtime_context",
+    "init",
+    "is_initialized",
+    "kill",
+    "method",
+    "nodes",
+    "put",
+    "remote",
+    "shutdown",
+    "wait",
+]

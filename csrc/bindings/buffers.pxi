@@ -35,11 +35,6 @@ cdef class View:
     def __len__(self):
         return self.size
 
-    @property
-    def heap_offset(self) -> int:
-        """Where in the heap memfd the bytes are, for a copy-on-write mapping."""
-        return self.bytes - context.heap
-
 
 @cython.no_gc
 @cython.freelist(64)
@@ -55,16 +50,6 @@ cdef class Slice:
 
     def __len__(self):
         return self.size
-
-    @property
-    def owner_view(self):
-        """The View below, or None when the bytes were copied out of the store."""
-        return self.owner if isinstance(self.owner, View) else None
-
-    @property
-    def heap_offset(self) -> int:
-        """Where in the heap memfd the bytes are; only with an `owner_view`."""
-        return self.bytes - context.heap
 
 
 cdef View new_view(pr_ref ref, const uint8_t *bytes, uint64_t size):
@@ -82,7 +67,43 @@ cdef Slice new_slice(owner, const uint8_t *bytes, uint64_t size):
     return part
 
 
-def heap_descriptor() -> int:
-    """The heap's memfd, for private mappings of sealed objects."""
+cdef extern from "os/os.h" nogil:
+    pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size, void **address)
+    void pr_os_unmap(void *address, uint64_t size)
+
+
+@cython.no_gc
+cdef class WritableCopy:
+    """Writable bytes that begin as a stored buffer: pages are copied by the kernel when they are written."""
+
+    cdef Slice source
+    cdef void *mapping
+    cdef uint64_t mapped
+    cdef uint8_t *bytes
+
+    def __dealloc__(self):
+        if self.mapping != NULL:
+            pr_os_unmap(self.mapping, self.mapped)
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.bytes, self.source.size, 0, flags)
+
+
+def writable_copy(buffer):
+    """A writable buffer with the contents of a stored one, without copying more than is written."""
+    if type(buffer) is memoryview:
+        buffer = (<object>buffer).obj
+    if type(buffer) is not Slice or not isinstance((<Slice>buffer).owner, View):
+        return bytearray(buffer)
+    cdef Slice source = <Slice>buffer
+    cdef WritableCopy copy = WritableCopy.__new__(WritableCopy)
+    cdef uint64_t offset = source.bytes - context.heap, page = offset & ~<uint64_t>4095
     check_usable()
-    return context.heap_fd
+    if source.size == 0:
+        return bytearray()
+    status = pr_os_map_copy_on_write(context.heap_fd, page, offset + source.size - page, &copy.mapping)
+    if status != PR_OK:
+        raise_status(status, "cannot map a stored buffer")
+    copy.source, copy.mapped = source, offset + source.size - page
+    copy.bytes = <uint8_t *>copy.mapping + (offset - page)
+    return copy

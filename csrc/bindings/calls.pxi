@@ -31,15 +31,17 @@ cdef pr_status begin(Encoded e, pr_ref *result, bint is_result, uint64_t *offset
 def put(value) -> ObjectRef:
     """Store a value; the caller gets the first reference to it."""
     cdef Encoded e = Encoded()
-    cdef pr_ref ref
     check_usable()
     encode(e, value, PR_INLINE_BYTES)
-    if e.value.size_bytes <= PR_INLINE_BYTES:
-        status = pr_put_inline(&context, &e.value, &ref)
-        if status != PR_OK:
-            raise_status(status, "put")
-        return wrap(ref)
     return put_encoded(e)
+
+
+def put_code(code) -> tuple[ObjectRef, int]:
+    """Store a function or class by value; its reference and its size in bytes."""
+    cdef Encoded e = Encoded()
+    check_usable()
+    encode_pickle(e, code, PR_INLINE_BYTES)
+    return put_encoded(e), e.value.size_bytes
 
 
 # ---- get -----------------------------------------------------------------------------------------------
@@ -339,12 +341,10 @@ cdef class Template:
         if s.size_bytes == 0:
             return self.submit_pickled(&s, args, kwargs)
         s.value = packed
-        if self.fixed.result_count != 1:
-            s.awaited_count = list_awaited(packed, awaited)
-            s.awaited = awaited
-            return self.send(&s)
         s.awaited_count = list_awaited(packed, awaited)
         s.awaited = awaited
+        if s.result_count != 1:
+            return self.send(&s)
         status = pr_submit(&context, &s)
         if status != PR_OK:
             raise_status(status, "cannot submit the task")
@@ -382,7 +382,7 @@ cdef class Template:
             PyMem_Free(results)
         if s.flags & PR_TASK_CREATES_ACTOR:
             return wrap(s.actor), refs[0]
-        return refs[0] if count == 1 else refs
+        return refs[0] if count == 1 else refs or None
 
 
 cdef uint32_t list_awaited(const uint8_t *packed, pr_ref *awaited) noexcept:
@@ -398,9 +398,15 @@ cdef uint32_t list_awaited(const uint8_t *packed, pr_ref *awaited) noexcept:
 
 
 cdef ObjectRef put_encoded(Encoded e):
-    """Stores a value that is too large to be inline."""
+    """Stores a value: in one transaction when it fits the table, else through the heap."""
     cdef pr_ref ref
     cdef uint64_t offset = 0
+    cdef pr_status status
+    if e.value.size_bytes <= PR_INLINE_BYTES:
+        status = pr_put_inline(&context, &e.value, &ref)
+        if status != PR_OK:
+            raise_status(status, "put")
+        return wrap(ref)
     status = begin(e, &ref, False, &offset)
     if status != PR_OK:
         raise_status(status, "put")

@@ -85,7 +85,8 @@ cdef int raise_status(pr_status status, what) except -1:
 
 cdef int raise_full(uint64_t requested) except -1:
     cdef pr_store_stats_t stats
-    pr_store_stats(&context, &stats)
+    if pr_store_stats(&context, &stats) != PR_OK:
+        memset(&stats, 0, sizeof(stats))
     raise exceptions.ObjectStoreFullError(
         f"The object store has no room for an object of {requested:,} bytes. Capacity {stats.capacity_bytes:,}, "
         f"used {stats.used_bytes:,}, free {stats.capacity_bytes - stats.used_bytes:,} "

@@ -7,7 +7,7 @@ cdef dict actor_methods = {}
 cdef str current_name = ""
 cdef uint64_t current_serial = 0
 cdef uint32_t current_attempt = 0
-cdef ObjectRef current_actor = None
+cdef pr_ref current_actor
 
 
 def current_task() -> tuple[str, int, int]:
@@ -16,8 +16,20 @@ def current_task() -> tuple[str, int, int]:
 
 
 def current_actor_handle():
-    """The handle object of the actor that lives in this process, or None."""
-    return current_actor
+    """A reference to the handle object of the actor that lives in this process, or None."""
+    if current_actor.index == PR_NONE:
+        return None
+    return load_ref(current_actor.index, current_actor.generation)
+
+
+def actor_repr() -> str:
+    """What the actor calls itself; "" when it has no `__repr__` of its own, or a broken one."""
+    if actor_instance is None or type(actor_instance).__repr__ is object.__repr__:
+        return ""
+    try:
+        return repr(actor_instance)
+    except Exception:  # user code: its error must not hide the one that is being reported
+        return ""
 
 
 def has_actor() -> bool:
@@ -159,7 +171,7 @@ cdef Results run(pr_taken *taken, translate):
     current_name = taken.name[:strlen(taken.name)].decode("utf-8", "replace")
     current_serial, current_attempt = taken.serial, taken.attempt
     if taken.flags & PR_TASK_CREATES_ACTOR:
-        current_actor = borrowed(taken.actor)
+        current_actor = taken.actor
     running_task = taken.task
     try:
         try:
@@ -173,14 +185,6 @@ cdef Results run(pr_taken *taken, translate):
     finally:
         running_task = 0
         current_name, current_serial, current_attempt = "", 0, 0
-
-
-cdef ObjectRef borrowed(pr_ref ref):
-    """A reference that does not count: an actor's own handle must not keep the actor alive."""
-    cdef ObjectRef self = ObjectRef.__new__(ObjectRef)
-    self.ref = ref
-    self.nonce = 0
-    return self
 
 
 def worker_loop(translate, on_idle) -> None:
@@ -208,6 +212,21 @@ def worker_loop(translate, on_idle) -> None:
             raise_status(status, "the worker's loop")
 
 
+cdef extern from "os/os.h" nogil:
+    void pr_os_die_with_parent()
+    void pr_os_become_subreaper()
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends."""
+    pr_os_die_with_parent()
+
+
+def become_subreaper() -> None:
+    """Become the parent of what descendants leave behind."""
+    pr_os_become_subreaper()
+
+
 # ---- supervisor ----------------------------------------------------------------------------------------
 
 def reserve_worker() -> int:
@@ -221,7 +240,9 @@ def reserve_worker() -> int:
 
 def request_worker() -> None:
     """Ask for one more worker, whether or not there is work."""
-    pr_worker_request(&context)
+    status = pr_worker_request(&context)
+    if status != PR_OK and status != PR_EMPTY:
+        raise_status(status, "cannot ask for a worker")
 
 
 def trim_idle(keep: int) -> bool:

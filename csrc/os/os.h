@@ -13,9 +13,13 @@ PR_MUST_CHECK enum pr_status pr_os_memfd(const char *label, uint64_t size_bytes,
 
 PR_MUST_CHECK enum pr_status pr_os_fd_size(int fd, uint64_t *size_bytes);
 
+void pr_os_close(int fd);
+
 /* Maps all of `fd`, shared; never unmapped while the process lives, except by pr_os_unmap at detach. */
 PR_MUST_CHECK enum pr_status pr_os_map(int fd, uint64_t size_bytes, bool writable, void **address);
 PR_MUST_CHECK enum pr_status pr_os_map_private(uint64_t size_bytes, void **address);
+/* Copy-on-write view of a range: writes stay in this process. `offset` is a multiple of the page size. */
+PR_MUST_CHECK enum pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size_bytes, void **address);
 void pr_os_unmap(void *address, uint64_t size_bytes);
 
 /* Keeps the range out of core dumps. */
@@ -38,6 +42,11 @@ uint64_t pr_os_monotonic_ns(void);
 uint64_t pr_os_random(void);
 uint32_t pr_os_process_id(void);
 uint32_t pr_os_cpu_count(void);
+
+/* The kernel kills this process when the thread that forked it ends. */
+void pr_os_die_with_parent(void);
+/* Orphans of descendants become this process's children. */
+void pr_os_become_subreaper(void);
 
 _Noreturn void pr_os_kill_self(void);
 void pr_os_sleep_ns(uint64_t duration_ns);

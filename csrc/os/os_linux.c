@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -72,6 +73,14 @@ enum pr_status pr_os_map_private(uint64_t size_bytes, void **address)
     return map(-1, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, address);
 }
 
+enum pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size_bytes, void **address)
+{
+    void *where = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, (off_t)offset);
+    if (where == MAP_FAILED) return status_of_errno(errno);
+    *address = where;
+    return PR_OK;
+}
+
 void pr_os_unmap(void *address, uint64_t size_bytes) { munmap(address, size_bytes); }
 
 void pr_os_no_dump(void *address, uint64_t size_bytes) { madvise(address, size_bytes, MADV_DONTDUMP); }
@@ -116,6 +125,8 @@ enum pr_status pr_os_futex_wait(const uint32_t *word, uint32_t expected, int64_t
 
 void pr_os_futex_wake(const uint32_t *word, int count) { syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0); }
 
+void pr_os_close(int fd) { close(fd); }
+
 void pr_os_ring(int fd)
 {
     if (fd >= 0) (void)!eventfd_write(fd, 1);
@@ -144,6 +155,10 @@ uint32_t pr_os_cpu_count(void)
     int count = CPU_COUNT(&allowed);
     return count > 0 ? (uint32_t)count : 1;
 }
+
+void pr_os_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
+
+void pr_os_become_subreaper(void) { prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
 _Noreturn void pr_os_kill_self(void)
 {

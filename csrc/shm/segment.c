@@ -1,7 +1,6 @@
 #include "shm/segment.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/atomic.h"
 #include "base/check.h"
@@ -150,7 +149,7 @@ enum pr_status pr_segment_attach(struct pr_context *ctx, const struct pr_pool_pl
 
 static void close_fd(int *fd)
 {
-    if (*fd >= 0) close(*fd);
+    if (*fd >= 0) pr_os_close(*fd);
     *fd = -1;
 }
 

@@ -1,0 +1,158 @@
+"""put, get, wait and the other verbs of the public API: what they accept, and their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pyray import runtime
+from pyray._core import ObjectRef
+from pyray.actors import ActorHandle
+
+
+def put(value: Any, *, _owner: Any = None, _tensor_transport: str = "object_store") -> ObjectRef:
+    """Store a value in the object store.
+
+    Args:
+        value: Any value that can be pickled. numpy arrays, Arrow tables, pandas frames and torch tensors are
+            copied once, as they are; everybody who gets them sees the same memory.
+
+    Returns:
+        A reference to it.
+
+    Raises:
+        TypeError: If the value is itself a reference, or cannot be pickled.
+        ObjectStoreFullError: If there is no room.
+    """
+    del _owner, _tensor_transport
+    if isinstance(value, ObjectRef):
+        raise TypeError(
+            "Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do this, you can wrap the "
+            "ray.ObjectRef in a list and call 'put' on it."
+        )
+    return runtime.engine().put(value)
+
+
+def get(object_refs: Any, *, timeout: float | None = None, _tensor_transport: Any = None) -> Any:
+    """Wait for one or several objects and return their values.
+
+    Args:
+        object_refs: A reference, or a list of references (duplicates are fine).
+        timeout: Seconds to wait at most; 0 raises at once if something is missing; None waits for ever.
+
+    Returns:
+        The value, or a list of values. Arrays are read-only views on the store: `.copy()` them to write.
+
+    Raises:
+        GetTimeoutError: If the time is over. It is a TimeoutError.
+        RayTaskError: If a task raised: an instance of the task's exception class as well.
+        RayError: If a worker or an actor died, or an object was lost.
+        ValueError: If it is asked for anything else than references.
+    """
+    del _tensor_transport
+    engine = runtime.engine()
+    if type(object_refs) is ObjectRef:
+        return engine.get(object_refs, timeout)
+    if not isinstance(object_refs, list):
+        if isinstance(object_refs, Sequence) and not isinstance(object_refs, str | bytes):
+            object_refs = list(object_refs)
+        else:
+            raise ValueError(
+                f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an "
+                "ObjectRef or a list of ObjectRefs. "
+            )
+    for ref in object_refs:
+        if type(ref) is not ObjectRef:
+            raise ValueError(
+                f"Invalid type of object refs, {type(ref)}, is given. 'object_refs' must either be an "
+                "ObjectRef or a list of ObjectRefs. "
+            )
+    return engine.get_many(object_refs, timeout)
+
+
+def wait(
+    ray_waitables: list[ObjectRef],
+    *,
+    num_returns: int = 1,
+    timeout: float | None = None,
+    fetch_local: bool = True,
+) -> tuple[list[ObjectRef], list[ObjectRef]]:
+    """Wait until some of the objects are ready.
+
+    Args:
+        ray_waitables: Distinct references.
+        num_returns: How many to wait for.
+        timeout: Seconds to wait at most; None waits for ever.
+        fetch_local: Accepted; all objects are local.
+
+    Returns:
+        (ready, not ready), each in the order given; `ready` has at most `num_returns` entries.
+
+    Raises:
+        TypeError: If it is not given a list of references.
+        ValueError: If a reference is there twice, or `num_returns` is out of range.
+    """
+    del fetch_local
+    if isinstance(ray_waitables, ObjectRef):
+        raise TypeError(
+            "wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got a single ray.ObjectRef"
+        )
+    if not isinstance(ray_waitables, list):
+        raise TypeError(
+            f"wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got {type(ray_waitables)}"
+        )
+    if timeout is not None and timeout < 0:
+        raise ValueError(f"The 'timeout' argument must be nonnegative. Received {timeout}")
+    if not ray_waitables:
+        return [], []
+    if isinstance(num_returns, bool) or not isinstance(num_returns, int):
+        raise TypeError(f"num_returns must be an integer, got {num_returns!r}")
+    if num_returns <= 0:
+        raise ValueError(f"Invalid number of objects to return {num_returns}.")
+    if num_returns > len(ray_waitables):
+        raise ValueError(
+            "num_returns cannot be greater than the number of ray_waitables provided to ray.wait."
+        )
+    return runtime.engine().wait(ray_waitables, num_returns, timeout)
+
+
+def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
+    """End an actor's process at once; calls that are queued or running fail with ActorDiedError.
+
+    Raises:
+        ValueError: If it is not an actor.
+    """
+    if not isinstance(actor, ActorHandle):
+        raise ValueError(
+            f"ray.kill() only supported for actors. For tasks, try ray.cancel(). Got: {type(actor)}."
+        )
+    runtime.engine().kill(actor._handle, no_restart=no_restart)
+
+
+def cancel(ray_waitable: ObjectRef, *, force: bool = False, recursive: bool = True) -> None:
+    """Cancel a task.
+
+    Raises:
+        TypeError: If it is not given a reference.
+        NotImplementedError: Always, in this version.
+    """
+    if not isinstance(ray_waitable, ObjectRef):
+        raise TypeError(
+            f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(ray_waitable)}."
+        )
+    runtime.engine().cancel(ray_waitable, force=force, recursive=recursive)
+
+
+def cluster_resources() -> dict[str, float]:
+    """Return the total amount of each resource."""
+    return {name: total for name, (total, _) in runtime.engine().resources().items()}
+
+
+def available_resources() -> dict[str, float]:
+    """Return the free amount of each resource; those that are used up are left out, as in Ray."""
+    return {name: free for name, (_, free) in runtime.engine().resources().items() if free > 0}
+
+
+def nodes() -> list[dict[str, Any]]:
+    """Describe the machines of the session."""
+    return list(runtime.engine().nodes())

@@ -1,0 +1,123 @@
+"""The engine over the compiled core: what drivers and workers of a session have in common."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pyray import _core, failures, serialization
+from pyray._core import ObjectRef
+from pyray.engine import Submitter, TaskSpec
+
+logger = logging.getLogger("pyray")
+
+UNIT = 10_000
+"""Amounts of resources are kept in 1/10000."""
+UNKNOWN = "(unknown)"
+"""The resource that stands for all that the machine does not have; its total is 0."""
+
+_core.set_failure_translator(failures.exception_of)
+_core.set_discovery(serialization.discover)
+
+
+class CoreEngine:
+    """See `pyray.engine.Engine`. For a process whose core has been opened as part of a session."""
+
+    def __init__(self) -> None:
+        self.put = _core.put
+        self.get = _core.get_one
+        self.get_many = _core.get_many
+        self.wait = _core.wait
+        self._indices = {name: index for index, name in enumerate(_core.resources())}
+        self._warned: set[str] = set()
+
+    def export(self, code: Callable[..., Any]) -> ObjectRef:
+        """Store a function or class for workers to run."""
+        return serialization.export(code)
+
+    def task(self, code: ObjectRef, spec: TaskSpec) -> Submitter:
+        """Prepare calls of an exported function."""
+        shape = self._shape(spec)
+        return _core.Template(code, spec.name, spec.num_returns, shape, spec.max_retries)
+
+    def actor(self, code: ObjectRef, spec: TaskSpec, *, keeps_resources: bool) -> Submitter:
+        """Prepare the creation of actors."""
+        shape = self._shape(spec)
+        return _core.Template(
+            code, spec.name, 1, shape, 0, creates_actor=True, keeps_resources=keeps_resources
+        )
+
+    def actor_method(self, handle: ObjectRef, method: str, spec: TaskSpec) -> Submitter:
+        """Prepare calls of one method of one actor."""
+        shape = self._shape(spec)
+        return _core.Template(
+            handle, spec.name, spec.num_returns, shape, 0, actor=handle, method=method
+        )
+
+    def _shape(self, spec: TaskSpec) -> int:
+        demand: dict[int, int] = {}
+        for name, amount in spec.resources.items():
+            index = self._indices.get(name, self._indices[UNKNOWN])
+            if units := round(amount * UNIT):
+                demand[index] = demand.get(index, 0) + units
+        shape, feasible = _core.resource_class(demand)
+        if not feasible:
+            self._warn_infeasible(spec)
+        return shape
+
+    def _warn_infeasible(self, spec: TaskSpec) -> None:
+        text = (
+            f"{spec.name} needs {dict(spec.resources)}, and this machine has only "
+            f"{ {name: total for name, (total, _) in self.resources().items()} }: it stays pending."
+        )
+        if text not in self._warned:
+            self._warned.add(text)
+            logger.warning(text)
+
+    def kill(self, handle: ObjectRef, *, no_restart: bool) -> None:
+        """End an actor's process at once."""
+        del no_restart  # actors are not restarted yet
+        _core.kill_actor(handle)
+
+    def cancel(self, ref: ObjectRef, *, force: bool, recursive: bool) -> None:
+        """Not offered yet."""
+        raise NotImplementedError("ray.cancel is not available in this version of pyray.")
+
+    def resources(self) -> dict[str, tuple[float, float]]:
+        """Return (total, free) by resource name."""
+        return {
+            name: (total / UNIT, free / UNIT)
+            for name, (total, free) in _core.resources().items()
+            if name != UNKNOWN
+        }
+
+    def nodes(self) -> Sequence[dict[str, Any]]:
+        """Describe this machine."""
+        return [
+            {
+                "NodeID": f"{_core.nonce():056x}",
+                "Alive": True,
+                "NodeManagerAddress": "127.0.0.1",
+                "NodeManagerHostname": os.uname().nodename,
+                "NodeName": "127.0.0.1",
+                "Resources": {name: total for name, (total, _) in self.resources().items()},
+                "Labels": {},
+            }
+        ]
+
+    def store_stats(self) -> dict[str, int]:
+        """Return sizes in bytes and counts of the object store."""
+        return _core.store_stats()
+
+    def engine_stats(self) -> dict[str, int]:
+        """Return counts of workers, queues and tasks so far."""
+        return _core.engine_stats()
+
+    def accounts(self) -> dict[str, int]:
+        """Check every invariant and return what is in use."""
+        return _core.audit()
+
+    def shutdown(self) -> None:
+        """A worker does not end the session it works for."""

@@ -1,0 +1,96 @@
+"""The seam between the public API and a runtime: everything above it knows only this interface.
+
+The local engine (`pyray.local_engine`) is the one implementation now; an engine on a cluster can be a second
+one. What is called once per task (`Submitter.submit`) is an object prepared beforehand, so that the seam costs
+the hot path one method call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pyray._core import ObjectRef
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """What a task asks for, apart from its code and arguments.
+
+    Args:
+        name: Shown in logs and errors.
+        num_returns: Number of results.
+        resources: Amounts by resource name, for as long as the task runs.
+        max_retries: How often to run again after the death of a worker; -1 for ever.
+    """
+
+    name: str
+    num_returns: int = 1
+    resources: Mapping[str, float] = field(default_factory=dict)
+    max_retries: int = 3
+
+
+class Submitter(Protocol):
+    """A call that is ready but for its arguments."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it belongs to the engine's present session."""
+
+    def submit(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Any:
+        """Send it off: an ObjectRef, a list of them, or None, as `num_returns` says."""
+
+
+class Engine(Protocol):
+    """A runtime that stores objects and runs tasks and actors."""
+
+    def put(self, value: object) -> ObjectRef:
+        """Store a value and return the first reference to it."""
+
+    def get(self, ref: ObjectRef, timeout_s: float | None) -> Any:
+        """Return one value, or raise the error that is in its place."""
+
+    def get_many(self, refs: list[ObjectRef], timeout_s: float | None) -> list[Any]:
+        """Return the values in order; raise at the first error there is."""
+
+    def wait(
+        self, refs: list[ObjectRef], num_returns: int, timeout_s: float | None
+    ) -> tuple[list[ObjectRef], list[ObjectRef]]:
+        """Return (ready, not ready)."""
+
+    def export(self, code: Callable[..., Any]) -> ObjectRef:
+        """Store a function or class for workers to run; it lives as long as its references."""
+
+    def task(self, code: ObjectRef, spec: TaskSpec) -> Submitter:
+        """Prepare calls of an exported function."""
+
+    def actor(self, code: ObjectRef, spec: TaskSpec, *, keeps_resources: bool) -> Submitter:
+        """Prepare the creation of actors; its `submit` returns (handle, result of the creation)."""
+
+    def actor_method(self, handle: ObjectRef, method: str, spec: TaskSpec) -> Submitter:
+        """Prepare calls of one method of one actor."""
+
+    def kill(self, handle: ObjectRef, *, no_restart: bool) -> None:
+        """End an actor's process at once."""
+
+    def cancel(self, ref: ObjectRef, *, force: bool, recursive: bool) -> None:
+        """Cancel the task that produces `ref`."""
+
+    def resources(self) -> dict[str, tuple[float, float]]:
+        """Return (total, free) by resource name."""
+
+    def nodes(self) -> Sequence[dict[str, Any]]:
+        """Describe the machines of the session."""
+
+    def store_stats(self) -> dict[str, int]:
+        """Return sizes in bytes and counts of the object store."""
+
+    def engine_stats(self) -> dict[str, int]:
+        """Return counts of workers, queues and tasks so far."""
+
+    def accounts(self) -> dict[str, int]:
+        """Check every invariant and return what is in use; raise SessionCorruptedError."""
+
+    def shutdown(self) -> None:
+        """End the session and everything that belongs to it."""

@@ -1,0 +1,85 @@
+"""What happens around a task's code in a worker: its errors, and retries of exceptions."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pyray import _core, exceptions
+from pyray.task_error import RayTaskError, serializable_cause
+from pyray.tracebacks import format_traceback
+
+NODE_IP = "127.0.0.1"
+
+
+def translate_error(error: BaseException, task_name: str) -> Exception:
+    """Return the exception to store as a task's result.
+
+    A `SystemExit` ends the process instead: callers get WorkerCrashedError, or the task is retried.
+    """
+    if isinstance(error, SystemExit):
+        leave(error)
+    place = _place()
+    if isinstance(error, _core.FailedArgument):
+        return RayTaskError.from_failed_argument(task_name, error.args[0], **place)
+    if isinstance(error, exceptions.ObjectStoreFullError):
+        return error
+    import cloudpickle
+
+    cause = serializable_cause(error, cloudpickle.dumps)
+    return RayTaskError(task_name, format_traceback(error), cause, **place)
+
+
+def _place() -> dict[str, Any]:
+    place: dict[str, Any] = {"pid": os.getpid(), "ip": NODE_IP}
+    if _core.has_actor():
+        place["actor_repr"] = _core.actor_repr()
+        place["actor_id"] = _core.current_actor_handle().hex()
+    return place
+
+
+def leave(exit_request: SystemExit) -> None:
+    """End this worker as `sys.exit()` would end a program."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    code = exit_request.code
+    if code is None:
+        os._exit(0)
+    if not isinstance(code, int):
+        print(code, file=sys.stderr, flush=True)
+    os._exit(code & 0xFF if isinstance(code, int) else 1)
+
+
+class RetryExceptions:
+    """A function that runs again when it raises: the option `retry_exceptions`.
+
+    Args:
+        function: The user's function.
+        kinds: Exception classes that are worth another try.
+        max_retries: How many more times; -1 for ever.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        kinds: tuple[type[BaseException], ...],
+        max_retries: int,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.kinds = kinds
+        self.max_retries = max_retries
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function until it returns, or raises something else, or once too often."""
+        left = self.max_retries
+        while True:
+            try:
+                return self.function(*args, **kwargs)
+            except self.kinds:
+                if left == 0:
+                    raise
+                left -= 1

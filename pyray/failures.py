@@ -1,0 +1,50 @@
+"""Failures of the system (a worker's death, a dead actor) as exceptions, when somebody asks for the result."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from pyray import exceptions
+from pyray.deaths import describe_exit, worker_crashed_message
+
+
+class Cause(IntEnum):
+    """Why a result is a failure; the numbers of `enum pr_cause` in csrc/engine/engine.h."""
+
+    WORKER_DIED = 1
+    ACTOR_DIED = 2
+    ACTOR_KILLED = 3
+    ACTOR_CREATION = 4
+    ACTOR_EXITED = 5
+    OWNER_DIED = 6
+    CANCELLED = 7
+
+
+def exception_of(  # noqa: PLR0913, PLR0917  (the fields of struct pr_failure)
+    cause: int, pid: int, wait_status: int, ran_ms: int, name: str, detail: BaseException | None
+) -> Exception:
+    """Return the exception for a failure; called by the compiled core with the fields it found."""
+    if cause == Cause.WORKER_DIED:
+        return exceptions.WorkerCrashedError(
+            worker_crashed_message(name, pid, wait_status, ran_ms / 1000)
+        )
+    if cause == Cause.CANCELLED:
+        return exceptions.TaskCancelledError()
+    if cause == Cause.OWNER_DIED:
+        return exceptions.OwnerDiedError("", None, "")
+    return _actor_died(Cause(cause), pid, wait_status, name, detail)
+
+
+def _actor_died(
+    cause: Cause, pid: int, wait_status: int, name: str, detail: BaseException | None
+) -> Exception:
+    class_name = name.rpartition(".")[0] or name
+    if cause == Cause.ACTOR_CREATION and detail is not None:
+        return exceptions.ActorDiedError(detail)
+    reason = {
+        Cause.ACTOR_KILLED: "It was killed by `ray.kill`.",
+        Cause.ACTOR_EXITED: "It has ended: it left by itself, or its last handle is gone.",
+        Cause.ACTOR_CREATION: "Its constructor failed.",
+    }.get(cause) or f"Its process {describe_exit(wait_status)}."
+    details: dict[str, object] = {"class_name": class_name, "pid": pid or None}
+    return exceptions.ActorDiedError(reason=reason, details=details)

@@ -1,0 +1,79 @@
+"""References as futures: `ref.future()`, `await ref`. One thread serves all that wait."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+
+from pyray import _core, runtime
+from pyray._core import ObjectRef
+
+_POLL_S = 0.05
+
+
+class _Dispatcher:
+    """Waits for all references that somebody made a future of, and completes the futures."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[ObjectRef, list[concurrent.futures.Future[object]]] = {}
+        self._thread: threading.Thread | None = None
+
+    def future_of(self, ref: ObjectRef) -> concurrent.futures.Future[object]:
+        future: concurrent.futures.Future[object] = concurrent.futures.Future()
+        with self._lock:
+            self._waiting.setdefault(ref, []).append(future)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._serve, name="pyray-futures", daemon=True
+                )
+                self._thread.start()
+        return future
+
+    def _serve(self) -> None:
+        while True:
+            with self._lock:
+                refs = list(self._waiting)
+                if not refs:
+                    self._thread = None
+                    return
+            try:
+                ready, _ = _core.wait(refs, 1, _POLL_S)
+            except Exception as error:  # the session is gone: everybody is told
+                self._fail_all(error)
+                continue
+            for ref in ready:
+                with self._lock:
+                    futures = self._waiting.pop(ref)
+                _complete(ref, futures)
+
+    def _fail_all(self, error: Exception) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for futures in waiting.values():
+            for future in futures:
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(error)
+
+
+def _complete(ref: ObjectRef, futures: list[concurrent.futures.Future[object]]) -> None:
+    value, error = None, None
+    try:
+        value = runtime.engine().get(ref, None)
+    except Exception as raised:
+        error = raised
+    for future in futures:
+        if not future.set_running_or_notify_cancel():
+            continue
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+
+_dispatcher = _Dispatcher()
+
+
+def future_of(ref: ObjectRef) -> concurrent.futures.Future[object]:
+    """Return a future of the object's value."""
+    return _dispatcher.future_of(ref)

@@ -1,0 +1,129 @@
+"""The engine of one machine: a session of the compiled core, and the supervisor process beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+from pyray import _core
+from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
+
+SHUTDOWN_S = 1.0
+THREAD_SETTINGS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+START = (
+    "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
+    "from pyray import supervisor; supervisor.main()"
+)
+
+
+@dataclass(slots=True)
+class LocalConfig:
+    """Settings of a local session.
+
+    Args:
+        object_store_bytes: Size of the heap.
+        resources: Totals by name, CPU included.
+        worker_limit: Most worker processes at a time, actors included.
+        log_to_driver: Mark the workers' output with who wrote it.
+        prestart: Workers to start before anybody asks.
+        preload: Modules that the supervisor imports, so that workers have them from the start.
+        env_vars: Environment variables of the workers.
+    """
+
+    object_store_bytes: int
+    resources: dict[str, float]
+    worker_limit: int = 4000
+    log_to_driver: bool = True
+    prestart: int = 1
+    preload: list[str] = field(default_factory=list)
+    env_vars: dict[str, str] = field(default_factory=dict)
+
+
+class LocalEngine(CoreEngine):
+    """See `pyray.engine.Engine`.
+
+    Raises:
+        RaySystemError: If the session or its supervisor cannot be made.
+    """
+
+    def __init__(self, config: LocalConfig) -> None:
+        self._doorbell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        units = {name: round(amount * UNIT) for name, amount in config.resources.items()}
+        cpus = max(1, int(config.resources.get("CPU", 1)))
+        try:
+            control_fd, heap_fd = _core.create_session(
+                config.object_store_bytes,
+                cpus,
+                config.worker_limit,
+                {**units, UNKNOWN: 0},
+                self._doorbell,
+            )
+        except BaseException:
+            os.close(self._doorbell)
+            raise
+        super().__init__()
+        self._supervisor = self._start_supervisor(config, cpus, control_fd, heap_fd)
+        self._pidfd = os.pidfd_open(self._supervisor.pid)
+        _core.watch_supervisor(self._pidfd)
+
+    def _start_supervisor(
+        self, config: LocalConfig, cpus: int, control_fd: int, heap_fd: int
+    ) -> subprocess.Popen[bytes]:
+        settings = {
+            "control_fd": control_fd,
+            "heap_fd": heap_fd,
+            "doorbell_fd": self._doorbell,
+            "driver_pid": os.getpid(),
+            "keep_idle": cpus,
+            "prestart": config.prestart,
+            "log_to_driver": config.log_to_driver,
+            "preload": config.preload,
+        }
+        environment = dict.fromkeys(THREAD_SETTINGS, "1") | dict(os.environ)
+        environment |= config.env_vars
+        environment["PYRAY_SESSION_ID"] = f"{_core.nonce():016x}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", START],
+            stdin=subprocess.PIPE,
+            pass_fds=(control_fd, heap_fd, self._doorbell),
+            start_new_session=True,
+            env=environment,
+        )
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died: the first wait says so
+            process.stdin.write(f"{json.dumps(sys.path)}\n{json.dumps(settings)}".encode())
+            process.stdin.close()
+        return process
+
+    @property
+    def supervisor_pid(self) -> int:
+        """Process id of the supervisor."""
+        return self._supervisor.pid
+
+    def shutdown(self) -> None:
+        """End the session: at most `SHUTDOWN_S`, whatever its tasks do."""
+        _core.end_session()
+        poller = select.poll()
+        poller.register(self._pidfd, select.POLLIN)
+        if not poller.poll(SHUTDOWN_S * 1000):
+            self._supervisor.send_signal(signal.SIGKILL)
+        self._supervisor.wait()
+        _core.close_session()
+        os.close(self._pidfd)
+        os.close(self._doorbell)
+
+    def forget(self) -> None:
+        """In a forked child: let go of what was inherited, without ending anything."""
+        _core.close_session()
+        self._supervisor.returncode = 0  # not ours to wait for

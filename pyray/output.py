@@ -1,0 +1,99 @@
+"""Worker output: each line goes to the driver's stdout or stderr, marked with who wrote it.
+
+A worker inherits the driver's descriptors, so a line arrives in the order of things: before the result of the
+task that printed it. Lines are written whole, in one write, so that those of several workers do not mix.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import IO
+
+from pyray import _core
+
+
+class PrefixedStream(io.TextIOBase):
+    """A text stream that writes whole lines as `(name pid=123) line` to a descriptor.
+
+    Args:
+        descriptor: Where to write.
+        prefixed: False passes the text on unchanged.
+    """
+
+    def __init__(self, descriptor: int, *, prefixed: bool) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._prefixed = prefixed
+        self._partial = ""
+        self.buffer = _BinarySide(self)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Always UTF-8."""
+        return "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        """What happens to text that cannot be encoded."""
+        return "backslashreplace"
+
+    def fileno(self) -> int:
+        """Return the descriptor below, for code that writes there by itself."""
+        return self._descriptor
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def isatty(self) -> bool:
+        """Return False: progress bars should not draw here."""
+        return False
+
+    def write(self, text: str) -> int:
+        """Take text; what ends in a newline goes out."""
+        whole, newline, rest = (self._partial + text).rpartition("\n")
+        self._partial = rest
+        if newline:
+            self._emit(whole + "\n")
+        return len(text)
+
+    def flush(self) -> None:
+        """Send out an unfinished line as well, as a line of its own."""
+        if self._partial:
+            text, self._partial = self._partial, ""
+            self._emit(text if not self._prefixed else text + "\n")
+
+    def _emit(self, text: str) -> None:
+        if self._prefixed:
+            name = _core.current_task()[0] or "worker"
+            mark = f"({name.split('.')[0]} pid={os.getpid()}) "
+            text = "".join(mark + line for line in text.splitlines(keepends=True))
+        data = text.encode("utf-8", "backslashreplace")
+        while data:
+            try:
+                data = data[os.write(self._descriptor, data) :]
+            except BlockingIOError:
+                continue
+            except OSError:  # the driver's end is closed: nobody wants to read it
+                return
+
+
+class _BinarySide(io.RawIOBase):
+    """`sys.stdout.buffer`: bytes go through the same lines."""
+
+    def __init__(self, stream: PrefixedStream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self._stream.write(bytes(data).decode("utf-8", "backslashreplace"))
+        return len(data)
+
+
+def redirect(*, prefixed: bool) -> tuple[IO[str], IO[str]]:
+    """Return new (stdout, stderr) for a worker."""
+    return PrefixedStream(1, prefixed=prefixed), PrefixedStream(2, prefixed=prefixed)

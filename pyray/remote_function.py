@@ -1,0 +1,149 @@
+"""@remote on functions."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from pyray import runtime
+from pyray._core import ObjectRef
+from pyray.engine import Submitter, TaskSpec
+from pyray.execution import RetryExceptions
+from pyray.options import TASK_OPTIONS, validate_task_options
+from pyray.signatures import CallSignature
+
+
+class RemoteFunction:
+    """A function that runs in a worker process.
+
+    Made by `@ray.remote`; `f.remote(...)` submits a task and returns at once.
+
+    Example:
+        >>> import pyray as ray
+        >>> @ray.remote
+        ... def square(x):
+        ...     return x * x
+        >>> ray.get(square.remote(4))
+        16
+    """
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        if inspect.iscoroutinefunction(function):
+            raise ValueError(
+                "'async def' should not be used for remote tasks. You can wrap the async function with `asyncio.run(f())` and declare the wrapper a remote function instead."
+            )
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._options = options
+        self._signature: CallSignature | None = None
+        self._submitter: Submitter | None = None
+        self._code: ObjectRef | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: a remote function is not called directly.
+
+        Raises:
+            TypeError: Always.
+        """
+        name = self.__name__
+        raise TypeError(
+            f"Remote functions cannot be called directly. Instead of running '{name}()', try '{name}.remote()'."
+        )
+
+    def remote(self, *args: Any, **kwargs: Any) -> Any:
+        """Submit a task.
+
+        Args:
+            *args: Arguments of the function. A reference in argument position is replaced by its value before
+                the function is called; a reference inside another value stays a reference.
+            **kwargs: Likewise.
+
+        Returns:
+            A reference to the result; with `num_returns` > 1 a list of them, with 0 None.
+
+        Raises:
+            TypeError: If the arguments do not fit the function's signature.
+        """
+        submitter = self._submitter
+        if submitter is None or not submitter.is_current:
+            submitter = self._prepare()
+        signature = self._signature
+        assert signature is not None
+        if kwargs or not signature.min_positional <= len(args) <= signature.max_positional:
+            signature.check(args, kwargs)
+        return submitter.submit(args, kwargs)
+
+    def options(self, **options: Any) -> RemoteFunction:
+        """Return the same function with other options."""
+        validated = validate_task_options(options, in_options=True)
+        other = RemoteFunction(self._function, {**self._options, **validated})
+        other._code = self._code
+        return other
+
+    def _remote(
+        self,
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Submit with explicit arguments and options."""
+        function = self.options(**options) if options else self
+        return function.remote(*(args or ()), **(kwargs or {}))
+
+    def _prepare(self) -> Submitter:
+        engine = runtime.engine()
+        if self._signature is None:
+            self._signature = CallSignature(self._function)
+        spec = self._spec()
+        if self._code is None or not _is_current(self._code):
+            self._code = engine.export(self._with_retries(spec))
+        self._submitter = engine.task(self._code, spec)
+        return self._submitter
+
+    def _option(self, name: str) -> Any:
+        return self._options.get(name, TASK_OPTIONS[name].default)
+
+    def _spec(self) -> TaskSpec:
+        num_returns = self._option("num_returns")
+        if inspect.isgeneratorfunction(self._function) or isinstance(num_returns, str):
+            raise NotImplementedError(
+                f"{self.__name__}: generator tasks are not available in this version of pyray; return a list."
+            )
+        max_retries = self._option("max_retries")
+        return TaskSpec(
+            name=self._option("name") or self.__qualname__.rpartition("<locals>.")[2],
+            num_returns=1 if num_returns is None else num_returns,
+            resources=demand_of(self._options, default_cpus=1),
+            max_retries=3 if max_retries is None else max_retries,
+        )
+
+    def _with_retries(self, spec: TaskSpec) -> Callable[..., Any]:
+        wanted = self._option("retry_exceptions")
+        if not wanted or spec.max_retries == 0:
+            return self._function
+        kinds = (Exception,) if wanted is True else tuple(wanted)
+        return RetryExceptions(self._function, kinds, spec.max_retries)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as function and options; the receiving process exports it anew."""
+        return RemoteFunction, (self._function, self._options)
+
+
+def demand_of(options: dict[str, Any], *, default_cpus: float) -> dict[str, float]:
+    """Return the resources that options ask for, by name."""
+    cpus = options.get("num_cpus")
+    demand = {
+        "CPU": default_cpus if cpus is None else cpus,
+        "GPU": options.get("num_gpus") or 0,
+        "memory": options.get("memory") or 0,
+        **(options.get("resources") or {}),
+    }
+    return {name: amount for name, amount in demand.items() if amount}
+
+
+def _is_current(ref: ObjectRef) -> bool:
+    from pyray import _core
+
+    return ref.binary()[8:16] == _core.nonce().to_bytes(8, "big")

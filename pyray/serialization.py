@@ -1,0 +1,141 @@
+"""How values of other libraries are stored: without copying their buffers, and without more than they show.
+
+The compiled core pickles with protocol 5 and takes numpy arrays by itself; here are the reducers for Arrow and
+torch, found when one of their types is first met, so that neither is imported for those who do not use it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pickle import PickleBuffer
+from typing import Any
+
+from pyray import _core
+from pyray._core import ObjectRef
+
+CODE_LIMIT_BYTES = 100 << 20
+"""Functions and classes above this are refused: they usually capture an array by accident (Ray's limit)."""
+SLACK = 1.1
+"""An Arrow value whose buffers are larger than what it shows by this factor is compacted."""
+
+
+def export(code: Callable[..., Any]) -> ObjectRef:
+    """Store a function or a class by value.
+
+    Raises:
+        ValueError: If it is larger than `CODE_LIMIT_BYTES`.
+        TypeError: If it refers to something that cannot be pickled.
+    """
+    kind = "actor" if isinstance(code, type) else "remote function"
+    name = getattr(code, "__qualname__", repr(code))
+    try:
+        ref, size_bytes = _core.put_code(code)
+    except TypeError as error:
+        raise TypeError(f"Could not serialize the {kind} {name}: {error}") from error
+    if size_bytes > CODE_LIMIT_BYTES:
+        raise ValueError(
+            f"The {kind} {name} is too large ({size_bytes >> 20} MiB > {CODE_LIMIT_BYTES >> 20} MiB). "
+            "Check that its definition does not implicitly capture a large array or other object in scope. "
+            "Tip: store large objects with ray.put() and pass the reference as an argument."
+        )
+    return ref
+
+
+def discover(kind: type) -> None:
+    """Register a reducer for a type that is pickled for the first time, if it has a faster way."""
+    root = kind.__module__.partition(".")[0]
+    if root == "pyarrow":
+        _discover_arrow(kind)
+    elif root == "torch":
+        torch = sys.modules["torch"]
+        if kind is torch.Tensor:
+            _core.register_reducer(kind, _reduce_tensor)
+
+
+# ---- Arrow -----------------------------------------------------------------------------------------------
+
+
+def _discover_arrow(kind: type) -> None:
+    import pyarrow as pa
+
+    if kind in {pa.Table, pa.RecordBatch}:
+        _core.register_reducer(kind, _reduce_tabular)
+    elif kind is pa.ChunkedArray or issubclass(kind, pa.Array):
+        _core.register_reducer(kind, _reduce_column)
+
+
+def _is_compact(value: Any) -> bool:
+    return value.get_total_buffer_size() <= SLACK * value.nbytes + 4096
+
+
+def _reduce_tabular(value: Any) -> Any:
+    """Pickle as it is; but of a slice only the slice, through Arrow's IPC format (apache/arrow#26685)."""
+    if _is_compact(value):
+        return NotImplemented
+    import pyarrow as pa
+
+    if isinstance(value, pa.RecordBatch):
+        return _load_batch, (_to_ipc(pa.Table.from_batches([value])),)
+    return _load_table, (_to_ipc(value),)
+
+
+def _reduce_column(value: Any) -> Any:
+    if _is_compact(value):
+        return NotImplemented
+    import pyarrow as pa
+
+    load = _load_chunked_array if isinstance(value, pa.ChunkedArray) else _load_array
+    return load, (_to_ipc(pa.Table.from_arrays([value], [""])),)
+
+
+def _to_ipc(table: Any) -> PickleBuffer:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return PickleBuffer(sink.getvalue())
+
+
+def _load_table(buffer: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.ipc.open_stream(pa.py_buffer(buffer)).read_all()
+
+
+def _load_batch(buffer: Any) -> Any:
+    return _load_table(buffer).combine_chunks().to_batches()[0]
+
+
+def _load_chunked_array(buffer: Any) -> Any:
+    return _load_table(buffer).column(0)
+
+
+def _load_array(buffer: Any) -> Any:
+    return _load_table(buffer).column(0).combine_chunks()
+
+
+# ---- torch -----------------------------------------------------------------------------------------------
+
+
+def _reduce_tensor(tensor: Any) -> Any:
+    """Dense CPU tensors without gradients go as their bytes; all others as torch pickles them."""
+    torch = sys.modules["torch"]
+    plain = (
+        tensor.device.type == "cpu" and tensor.layout is torch.strided and not tensor.requires_grad
+    )
+    if not plain or tensor.is_conj() or tensor.is_neg() or tensor.is_quantized:
+        return NotImplemented
+    flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
+    return load_tensor, (PickleBuffer(flat.numpy()), str(tensor.dtype), tuple(tensor.shape))
+
+
+def load_tensor(buffer: Any, dtype: str, shape: tuple[int, ...]) -> Any:
+    """Return a tensor over stored bytes: no copy, yet writable, since written pages are copied by the kernel."""
+    import torch
+
+    kind = getattr(torch, dtype.removeprefix("torch."))
+    if 0 in shape:
+        return torch.empty(shape, dtype=kind)
+    return torch.frombuffer(_core.writable_copy(buffer), dtype=kind).reshape(shape)

@@ -1,0 +1,240 @@
+"""init, shutdown, is_initialized: the driver's side of a session."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from pyray import machine, runtime
+from pyray.local_engine import LocalConfig, LocalEngine
+
+logger = logging.getLogger("pyray")
+
+MIN_OBJECT_STORE_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RayContext:
+    """What `init()` returns; as a context manager it shuts the session down at the end."""
+
+    address_info: Mapping[str, Any]
+    dashboard_url: str | None
+    python_version: str
+    ray_version: str
+
+    def __getitem__(self, key: str) -> Any:
+        """Return one item of `address_info`."""
+        return self.address_info[key]
+
+    def disconnect(self) -> None:
+        """End the session."""
+        shutdown()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the session."""
+        shutdown()
+
+
+def init(  # noqa: PLR0913  (Ray's parameters)
+    address: str | None = None,
+    *,
+    num_cpus: float | None = None,
+    num_gpus: float | None = None,
+    resources: dict[str, float] | None = None,
+    labels: dict[str, str] | None = None,
+    object_store_memory: int | None = None,
+    local_mode: bool = False,
+    ignore_reinit_error: bool = False,
+    include_dashboard: bool | None = None,
+    dashboard_host: str = "127.0.0.1",
+    dashboard_port: int | None = None,
+    job_config: Any = None,
+    configure_logging: bool = True,
+    logging_level: int = logging.INFO,
+    logging_format: str | None = None,
+    logging_config: Any = None,
+    log_to_driver: bool = True,
+    namespace: str | None = None,
+    runtime_env: dict[str, Any] | None = None,
+    enable_resource_isolation: bool = False,
+    system_reserved_cpu: float | None = None,
+    system_reserved_memory: int | None = None,
+    **kwargs: Any,
+) -> RayContext:
+    """Start a session: shared memory, and a supervisor that starts workers when there is work.
+
+    Needs no port and no network, and leaves nothing behind, however the program ends.
+
+    Args:
+        address: None, "local" or "auto": a new session on this machine. Others are not offered yet.
+        num_cpus: CPUs that tasks share; default: what affinity and cgroup allow this process.
+        num_gpus: GPUs to declare; default 0.
+        resources: Further resources by name.
+        labels: Accepted for Ray's sake.
+        object_store_memory: Size of the object store in bytes; default: 30 % of the memory that machine and
+            cgroup have available. Only what is used takes memory.
+        local_mode: Accepted for Ray's sake; tasks run in workers all the same.
+        ignore_reinit_error: Return instead of raising if there is a session already.
+        include_dashboard: Accepted; there is no dashboard yet. So are dashboard_host and dashboard_port.
+        dashboard_host: See include_dashboard.
+        dashboard_port: See include_dashboard.
+        job_config: Accepted for Ray's sake.
+        configure_logging: Set the level of the logger "pyray".
+        logging_level: That level.
+        logging_format: Accepted for Ray's sake.
+        logging_config: Accepted for Ray's sake.
+        log_to_driver: Mark the output of workers with `(name pid=…)`; False passes it on unchanged.
+        namespace: Name space of named actors.
+        runtime_env: Only `{"env_vars": {...}}` so far.
+        enable_resource_isolation: Accepted for Ray's sake. So are system_reserved_cpu and _memory.
+        system_reserved_cpu: See enable_resource_isolation.
+        system_reserved_memory: See enable_resource_isolation.
+        **kwargs: `_system_config` and other private names of Ray's are accepted without effect.
+
+    Returns:
+        A context with `address_info`; usable in a `with` statement.
+
+    Raises:
+        RuntimeError: If there is a session already, or an argument is unknown.
+        ValueError: If an argument has an impossible value.
+        ConnectionError: If `address` names a cluster.
+        RaySystemError: If the shared memory or the supervisor cannot be made.
+
+    Example:
+        >>> import pyray as ray
+        >>> with ray.init(num_cpus=2):
+        ...     ray.get(ray.put("hello"))
+        'hello'
+    """
+    del local_mode, include_dashboard, dashboard_host, dashboard_port, job_config, labels
+    del (
+        logging_format,
+        logging_config,
+        enable_resource_isolation,
+        system_reserved_cpu,
+        system_reserved_memory,
+    )
+    unknown = [name for name in kwargs if not name.startswith("_")]
+    if unknown:
+        raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
+    if address not in {None, "local", "auto"}:
+        raise ConnectionError(
+            f"address={address!r}: pyray runs on this machine only; leave it out."
+        )
+    if is_initialized():
+        if ignore_reinit_error or runtime.is_worker():
+            return _context()
+        raise RuntimeError(
+            "Maybe you called ray.init twice by accident? This error can be suppressed by passing in "
+            "'ignore_reinit_error=True' or by calling 'ray.shutdown()' prior to 'ray.init()'."
+        )
+    if configure_logging:
+        logger.setLevel(logging_level)
+    _forget_inherited()
+    config = LocalConfig(
+        object_store_bytes=_store_bytes(object_store_memory),
+        resources=_resources(num_cpus, num_gpus, resources),
+        log_to_driver=log_to_driver,
+        preload=["numpy"] if "numpy" in sys.modules else [],
+        env_vars=_env_vars(runtime_env),
+    )
+    runtime.set_engine(LocalEngine(config), namespace=namespace or "")
+    return _context()
+
+
+def _env_vars(runtime_env: dict[str, Any] | None) -> dict[str, str]:
+    runtime_env = runtime_env or {}
+    others = set(runtime_env) - {"env_vars"}
+    if others:
+        raise ValueError(f"runtime_env: only 'env_vars' is supported so far, got {sorted(others)}")
+    env_vars = runtime_env.get("env_vars", {})
+    if not all(isinstance(item, str) for pair in env_vars.items() for item in pair):
+        raise TypeError("runtime_env['env_vars'] must be a dictionary of strings to strings")
+    return dict(env_vars)
+
+
+def _store_bytes(asked: int | None) -> int:
+    if asked is None:
+        return machine.default_object_store_bytes()
+    if isinstance(asked, bool) or not isinstance(asked, int):
+        raise TypeError(f"object_store_memory: expected a number of bytes, got {asked!r}")
+    if asked < MIN_OBJECT_STORE_BYTES:
+        raise ValueError(
+            f"object_store_memory: at least {MIN_OBJECT_STORE_BYTES} bytes are needed, got {asked}"
+        )
+    return asked
+
+
+def _resources(
+    num_cpus: float | None, num_gpus: float | None, custom: dict[str, float] | None
+) -> dict[str, float]:
+    totals: dict[str, float] = {
+        "CPU": machine.cpu_count() if num_cpus is None else num_cpus,
+        "GPU": num_gpus or 0,
+        "memory": float(machine.memory_available()),
+        "node:127.0.0.1": 1.0,
+    }
+    for name, amount in (custom or {}).items():
+        if name in {"CPU", "GPU"}:
+            raise ValueError(
+                f"Use the 'num_{name.lower()}s' keyword instead of '{name}' in 'resources'"
+            )
+        totals[name] = amount
+    for name, amount in totals.items():
+        if isinstance(amount, bool) or not isinstance(amount, (int, float)):
+            raise TypeError(f"resource {name!r}: expected a number, got {amount!r}")
+        if not 0 <= amount < float("inf"):
+            raise ValueError(f"resource {name!r}: expected a number >= 0, got {amount!r}")
+    return {name: amount for name, amount in totals.items() if amount or name == "CPU"}
+
+
+def _context() -> RayContext:
+    from pyray import __version__
+
+    info = {"node_ip_address": "127.0.0.1", "address": "local", "webui_url": None}
+    return RayContext(info, None, sys.version.split()[0], __version__)
+
+
+def shutdown(_exiting_interpreter: bool = False) -> None:
+    """End the session: its workers, objects and everything they started are gone when this returns.
+
+    Takes at most about a second, whatever the tasks do. Without a session it does nothing.
+    """
+    engine = runtime.present()
+    if engine is None or runtime.is_worker():
+        return
+    ours = runtime.is_ours()
+    runtime.set_engine(None)
+    if ours:
+        engine.shutdown()
+    elif isinstance(engine, LocalEngine):
+        engine.forget()
+
+
+def _forget_inherited() -> None:
+    """In a forked child: the parent's session is not ours."""
+    if runtime.present() is not None and not runtime.is_ours():
+        shutdown()
+
+
+def is_initialized() -> bool:
+    """Return whether this process has a session."""
+    return runtime.is_ours()
+
+
+runtime.start_with(init)
+atexit.register(shutdown)

@@ -1,0 +1,67 @@
+"""The life of a worker process, from the fork on.
+
+Imports as little as possible: everything here is loaded in the supervisor before the fork.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import random
+import signal
+import sys
+import traceback
+from typing import NoReturn
+
+from pyray import _core, execution, output, runtime
+from pyray.core_engine import CoreEngine
+
+WORKER_OOM_SCORE = 1000
+"""The kernel takes workers before the driver and the supervisor (Ray's value)."""
+
+
+def run(slot: int, *, log_to_driver: bool) -> NoReturn:
+    """Be the worker of this slot until the session ends; never returns."""
+    status = 1
+    try:
+        _prepare_process(log_to_driver=log_to_driver)
+        _core.adopt_slot(slot)
+        runtime.set_engine(CoreEngine(), is_worker=True)
+        _core.worker_loop(execution.translate_error, _flush)
+        status = 0
+    except SystemExit as error:
+        execution.leave(error)
+    except BaseException:  # anything at all: the process ends here, and says why
+        traceback.print_exc()
+    finally:
+        _end(status)
+
+
+def _prepare_process(*, log_to_driver: bool) -> None:
+    os.setsid()  # a process group of its own: what a task starts can be ended with it
+    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's
+    with contextlib.suppress(OSError):
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write(str(WORKER_OOM_SCORE))
+    sys.stdout, sys.stderr = output.redirect(prefixed=log_to_driver)
+    random.seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _end(status: int) -> NoReturn:
+    """Leave gracefully: exit handlers run, but nothing waits for other threads."""
+    try:
+        atexit._run_exitfuncs()
+        _flush()
+    finally:
+        os._exit(status)

@@ -265,18 +265,19 @@ def print_costs(found: dict[str, tuple[Footprint, Moments]]) -> None:
             name,
             display.seconds(cost.seconds),
             f"{alone / cost.seconds:.2f}x",
-            display.megabytes(cost.piped_bytes),
+            display.megabytes(cost.read_bytes),
             display.megabytes(cost.peak_bytes),
             display.megabytes(cost.peak_shared_bytes),
         ]
         for name, (cost, _) in found.items()
     ]
     title = f"The same work, {WORKERS} workers"
-    columns = ["", "time", "speed", "through pipes", "memory at peak", "shared"]
+    columns = ["", "time", "speed", "bytes read", "memory at peak", "shared"]
     display.print_table(title, columns, rows)
     display.say(
-        "Everybody starts and ends its own processes within the time. Memory is what all processes "
-        "together use beyond the program and its table; what is shared counts once."
+        "Everybody starts and ends its own processes within the time. Bytes are read from pipes, and "
+        "by new interpreters from their modules. Memory is what all processes together use beyond "
+        "the program and its table; what is shared counts once."
     )
 
 

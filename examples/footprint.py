@@ -1,4 +1,4 @@
-"""What a piece of work costs beside time: memory of all processes at its peak, bytes through pipes.
+"""What a piece of work costs beside time: memory of all processes at its peak, bytes read.
 
 As a program, `footprint.py PID` watches a process and its descendants until its input ends,
 then prints the highest sum of their proportional memory (PSS: of a page that n processes share,
@@ -28,8 +28,8 @@ class Footprint:
     """Growth of the memory of all processes together, at its highest."""
     peak_shared_bytes: int = 0
     """The part of it that is shared memory."""
-    piped_bytes: int = 0
-    """What this process, and its children that ended, read from pipes and sockets."""
+    read_bytes: int = 0
+    """What this process, and its children that ended, read from pipes and files."""
 
 
 def read_field(path: str, name: str) -> int:
@@ -71,7 +71,7 @@ def bytes_read() -> int:
 
 @contextlib.contextmanager
 def measured() -> Iterator[Footprint]:
-    """Measure the block: its time, its memory beyond what was there before, its bytes in pipes."""
+    """Measure the block: its time, its memory beyond what was there before, its bytes read."""
     command = [sys.executable, __file__, str(os.getpid())]
     footprint = Footprint()
     with subprocess.Popen(
@@ -82,7 +82,7 @@ def measured() -> Iterator[Footprint]:
         read, start = bytes_read(), time.perf_counter()
         yield footprint
         footprint.seconds = time.perf_counter() - start
-        footprint.piped_bytes = bytes_read() - read
+        footprint.read_bytes = bytes_read() - read
         peak_total, peak_shared = map(int, watcher.communicate()[0].split())
         footprint.peak_bytes = peak_total - total
         footprint.peak_shared_bytes = peak_shared - shared

@@ -65,7 +65,7 @@ def load_flights() -> pa.Table:
 def one_hot(column: pa.ChunkedArray, values: Sequence[str]) -> FloatArray:
     """One column of zeros and ones for each value but the first, against which it is compared."""
     codes: NDArray[np.int32] = pc.index_in(column, pa.array(values)).to_numpy()
-    return (codes[:, None] == np.arange(1, len(values))).astype(np.float64)
+    return np.asarray(codes[:, None] == np.arange(1, len(values)), np.float64)
 
 
 def design(table: pa.Table, month: int) -> FloatArray:
@@ -275,9 +275,9 @@ def print_costs(found: dict[str, tuple[Footprint, Moments]]) -> None:
     columns = ["", "time", "speed", "bytes read", "memory at peak", "shared"]
     display.print_table(title, columns, rows)
     display.say(
-        "Everybody starts and ends its own processes within the time. Bytes are read from pipes, and "
-        "by new interpreters from their modules. Memory is what all processes together use beyond "
-        "the program and its table; what is shared counts once."
+        "Everybody starts and ends its own processes within the time. Bytes are read from pipes, "
+        "and by new interpreters from their modules. Memory is what all processes together use "
+        "beyond the program and its table; what is shared counts once."
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 import pyray as ray
 
 pytest.importorskip("pytest_benchmark")
-pytestmark = pytest.mark.benchmark(min_rounds=5, max_time=0.5, warmup=True, disable_gc=True)
+pytestmark = pytest.mark.benchmark(min_rounds=5, max_time=0.2, warmup=True, disable_gc=True)
 Benchmark = Callable[..., Any]
 BATCH = 1000
 

@@ -1,4 +1,4 @@
-"""pyray: Ray's programming model on a shared-memory object store and task engine, for one machine."""
+"""pyray: Ray's programming model on shared memory, for one machine."""
 
 from pyray import exceptions as exceptions
 from pyray._core import ObjectRef as ObjectRef
@@ -49,3 +49,9 @@ __all__ = [
     "shutdown",
     "wait",
 ]
+
+# In tracebacks, in `help()` and in pickles they have the names that users know.
+for _member in [globals()[_name] for _name in __all__]:
+    if getattr(_member, "__module__", "").startswith("pyray."):
+        _member.__module__ = "pyray"
+del _member

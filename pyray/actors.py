@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyray import runtime
-from pyray._core import ObjectRef
 from pyray.engine import Submitter, TaskSpec
 from pyray.options import validate_actor_options
 from pyray.remote_function import _is_current, demand_of
 from pyray.signatures import CallSignature
+
+if TYPE_CHECKING:
+    from pyray._core import ObjectRef
 
 
 class ActorMethod:
@@ -22,7 +24,7 @@ class ActorMethod:
         self, owner: ActorHandle, name: str, signature: CallSignature, num_returns: int
     ) -> None:
         self._owner = owner
-        self._handle = owner._handle
+        self._handle = owner._handle  # noqa: SLF001  (a handle's public names are the user's)
         self._name = name
         self._signature = signature
         self._num_returns = num_returns
@@ -39,7 +41,8 @@ class ActorMethod:
         """
         submitter = self._submitter
         if submitter is None:
-            spec = TaskSpec(f"{self._owner._class_name}.{self._name}", self._num_returns)
+            class_name = self._owner._class_name  # noqa: SLF001  (as above)
+            spec = TaskSpec(f"{class_name}.{self._name}", self._num_returns)
             submitter = self._submitter = runtime.engine().actor_method(
                 self._handle, self._name, spec
             )
@@ -69,6 +72,7 @@ class ActorMethod:
         Raises:
             TypeError: Always.
         """
+        del args, kwargs
         raise TypeError(
             f"Actor methods cannot be called directly. Instead of running 'object.{self._name}()', "
             f"try 'object.{self._name}.remote()'."
@@ -76,9 +80,10 @@ class ActorMethod:
 
 
 class ActorHandle:
-    """A reference to an actor. It can be passed to tasks and other actors, stored, hashed and compared.
+    """A reference to an actor.
 
-    The actor ends when its last handle is gone and its calls are done.
+    It can be passed to tasks and other actors, stored, hashed and compared. The actor ends when
+    its last handle is gone and its calls are done.
     """
 
     def __init__(
@@ -147,6 +152,7 @@ class ActorClass:
         Raises:
             TypeError: Always.
         """
+        del args, kwargs
         name = self.__name__
         raise TypeError(
             f"Actors cannot be instantiated directly. Instead of '{name}()', use '{name}.remote()'."
@@ -159,8 +165,8 @@ class ActorClass:
             ActorClassInheritanceException: Always.
         """
         raise ActorClassInheritanceException(
-            f"Inheriting from actor classes is not currently supported. {self.__name__} is an actor class: "
-            "decorate the subclass only, and inherit from the undecorated class."
+            f"Inheriting from actor classes is not currently supported. {self.__name__} is an "
+            "actor class: decorate the subclass only, and inherit from the undecorated class."
         )
 
     def __getattr__(self, name: str) -> Any:
@@ -173,7 +179,7 @@ class ActorClass:
         raise AttributeError(f"actor class '{self.__name__}' has no attribute '{name}'")
 
     def remote(self, *args: Any, **kwargs: Any) -> ActorHandle:
-        """Create an actor: a process of its own, in which the constructor runs with these arguments.
+        """Create an actor: a process in which the constructor runs with these arguments.
 
         Raises:
             TypeError: If the arguments do not fit the constructor's signature.
@@ -261,7 +267,8 @@ def method(*args: Any, **kwargs: Any) -> Any:
     """
     if args or not kwargs:
         raise ValueError(
-            "The @ray.method decorator must be applied using at least one of the arguments, for example @ray.method(num_returns=2)."
+            "The @ray.method decorator must be applied using at least one of the arguments, "
+            "for example @ray.method(num_returns=2)."
         )
     unknown = set(kwargs) - {"num_returns"}
     if unknown:

@@ -14,8 +14,8 @@ def put(value: Any, *, _owner: Any = None, _tensor_transport: str = "object_stor
     """Store a value in the object store.
 
     Args:
-        value: Any value that can be pickled. numpy arrays, Arrow tables, pandas frames and torch tensors are
-            copied once, as they are; everybody who gets them sees the same memory.
+        value: Any value that can be pickled. numpy arrays, Arrow tables, pandas frames and torch
+            tensors are copied once, as they are; everybody who gets them sees the same memory.
 
     Returns:
         A reference to it.
@@ -27,8 +27,8 @@ def put(value: Any, *, _owner: Any = None, _tensor_transport: str = "object_stor
     del _owner, _tensor_transport
     if isinstance(value, ObjectRef):
         raise TypeError(
-            "Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do this, you can wrap the "
-            "ray.ObjectRef in a list and call 'put' on it."
+            "Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do this, "
+            "you can wrap the ray.ObjectRef in a list and call 'put' on it."
         )
     return runtime.engine().put(value)
 
@@ -38,10 +38,12 @@ def get(object_refs: Any, *, timeout: float | None = None, _tensor_transport: An
 
     Args:
         object_refs: A reference, or a list of references (duplicates are fine).
-        timeout: Seconds to wait at most; 0 raises at once if something is missing; None waits for ever.
+        timeout: Seconds to wait at most; 0 raises at once if something is missing; None waits for
+            ever.
 
     Returns:
-        The value, or a list of values. Arrays are read-only views on the store: `.copy()` them to write.
+        The value, or a list of values. Arrays are read-only views on the store: `.copy()` them to
+        write.
 
     Raises:
         GetTimeoutError: If the time is over. It is a TimeoutError.
@@ -57,17 +59,18 @@ def get(object_refs: Any, *, timeout: float | None = None, _tensor_transport: An
         if isinstance(object_refs, Sequence) and not isinstance(object_refs, str | bytes):
             object_refs = list(object_refs)
         else:
-            raise ValueError(
-                f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an "
-                "ObjectRef or a list of ObjectRefs. "
-            )
+            raise _not_refs(object_refs)
     for ref in object_refs:
         if type(ref) is not ObjectRef:
-            raise ValueError(
-                f"Invalid type of object refs, {type(ref)}, is given. 'object_refs' must either be an "
-                "ObjectRef or a list of ObjectRefs. "
-            )
+            raise _not_refs(ref)
     return engine.get_many(object_refs, timeout)
+
+
+def _not_refs(found: object) -> ValueError:
+    return ValueError(
+        f"Invalid type of object refs, {type(found)}, is given. 'object_refs' must either be an "
+        "ObjectRef or a list of ObjectRefs. "
+    )
 
 
 def wait(
@@ -93,14 +96,8 @@ def wait(
         ValueError: If a reference is there twice, or `num_returns` is out of range.
     """
     del fetch_local
-    if isinstance(ray_waitables, ObjectRef):
-        raise TypeError(
-            "wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got a single ray.ObjectRef"
-        )
     if not isinstance(ray_waitables, list):
-        raise TypeError(
-            f"wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got {type(ray_waitables)}"
-        )
+        raise _not_a_list(ray_waitables)
     if timeout is not None and timeout < 0:
         raise ValueError(f"The 'timeout' argument must be nonnegative. Received {timeout}")
     if not ray_waitables:
@@ -116,6 +113,13 @@ def wait(
     return runtime.engine().wait(ray_waitables, num_returns, timeout)
 
 
+def _not_a_list(found: object) -> TypeError:
+    kind = "a single ray.ObjectRef" if isinstance(found, ObjectRef) else str(type(found))
+    return TypeError(
+        f"wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got {kind}"
+    )
+
+
 def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
     """End an actor's process at once; calls that are queued or running fail with ActorDiedError.
 
@@ -123,10 +127,12 @@ def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
         ValueError: If it is not an actor.
     """
     if not isinstance(actor, ActorHandle):
-        raise ValueError(
-            f"ray.kill() only supported for actors. For tasks, try ray.cancel(). Got: {type(actor)}."
+        raise ValueError(  # noqa: TRY004  (Ray's type)
+            "ray.kill() only supported for actors. For tasks, try ray.cancel(). "
+            f"Got: {type(actor)}."
         )
-    runtime.engine().kill(actor._handle, no_restart=no_restart)
+    handle = actor._handle  # noqa: SLF001  (a handle's public names are the user's)
+    runtime.engine().kill(handle, no_restart=no_restart)
 
 
 def cancel(ray_waitable: ObjectRef, *, force: bool = False, recursive: bool = True) -> None:
@@ -138,7 +144,8 @@ def cancel(ray_waitable: ObjectRef, *, force: bool = False, recursive: bool = Tr
     """
     if not isinstance(ray_waitable, ObjectRef):
         raise TypeError(
-            f"ray.cancel() only supported for object refs. For actors, try ray.kill(). Got: {type(ray_waitable)}."
+            "ray.cancel() only supported for object refs. For actors, try ray.kill(). "
+            f"Got: {type(ray_waitable)}."
         )
     runtime.engine().cancel(ray_waitable, force=force, recursive=recursive)
 

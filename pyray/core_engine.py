@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyray import _core, failures, serialization
-from pyray._core import ObjectRef
-from pyray.engine import Submitter, TaskSpec
+
+if TYPE_CHECKING:
+    from pyray._core import ObjectRef
+    from pyray.engine import Submitter, TaskSpec
 
 logger = logging.getLogger("pyray")
 

@@ -29,8 +29,9 @@ def remote(*args: Any, **kwargs: Any) -> Any:
         return _make(args[0], {})
     if args or not kwargs:
         raise TypeError(
-            "The @ray.remote decorator must be applied either with no arguments and no parentheses, for example "
-            "'@ray.remote', or it must be applied using some of the arguments, for example "
+            "The @ray.remote decorator must be applied either with no arguments and no "
+            "parentheses, for example '@ray.remote', or it must be applied using some of the "
+            "arguments, for example "
             "'@ray.remote(num_returns=2, resources={\"CustomResource\": 1})'."
         )
     return lambda target: _make(target, kwargs)

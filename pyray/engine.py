@@ -1,17 +1,18 @@
 """The seam between the public API and a runtime: everything above it knows only this interface.
 
-The local engine (`pyray.local_engine`) is the one implementation now; an engine on a cluster can be a second
-one. What is called once per task (`Submitter.submit`) is an object prepared beforehand, so that the seam costs
-the hot path one method call.
+The local engine (`pyray.local_engine`) is the one implementation now; an engine on a cluster can be
+a second one. What is called once per task (`Submitter.submit`) is an object prepared beforehand, so
+that the seam costs the hot path one method call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pyray._core import ObjectRef
+if TYPE_CHECKING:
+    from pyray._core import ObjectRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,17 @@ class Submitter(Protocol):
 class Engine(Protocol):
     """A runtime that stores objects and runs tasks and actors."""
 
-    def put(self, value: object) -> ObjectRef:
+    def put(self, value: object, /) -> ObjectRef:
         """Store a value and return the first reference to it."""
 
-    def get(self, ref: ObjectRef, timeout_s: float | None) -> Any:
+    def get(self, ref: ObjectRef, timeout_s: float | None, /) -> Any:
         """Return one value, or raise the error that is in its place."""
 
-    def get_many(self, refs: list[ObjectRef], timeout_s: float | None) -> list[Any]:
+    def get_many(self, refs: list[ObjectRef], timeout_s: float | None, /) -> list[Any]:
         """Return the values in order; raise at the first error there is."""
 
     def wait(
-        self, refs: list[ObjectRef], num_returns: int, timeout_s: float | None
+        self, refs: list[ObjectRef], num_returns: int, timeout_s: float | None, /
     ) -> tuple[list[ObjectRef], list[ObjectRef]]:
         """Return (ready, not ready)."""
 

@@ -35,9 +35,10 @@ def translate_error(error: BaseException, task_name: str) -> Exception:
 
 def _place() -> dict[str, Any]:
     place: dict[str, Any] = {"pid": os.getpid(), "ip": NODE_IP}
-    if _core.has_actor():
+    handle = _core.current_actor_handle()
+    if handle is not None and _core.has_actor():
         place["actor_repr"] = _core.actor_repr()
-        place["actor_id"] = _core.current_actor_handle().hex()
+        place["actor_id"] = handle.hex()
     return place
 
 
@@ -49,7 +50,8 @@ def leave(exit_request: SystemExit) -> None:
     if code is None:
         os._exit(0)
     if not isinstance(code, int):
-        print(code, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{code}\n")
+        sys.stderr.flush()
     os._exit(code & 0xFF if isinstance(code, int) else 1)
 
 

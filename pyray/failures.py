@@ -1,4 +1,4 @@
-"""Failures of the system (a worker's death, a dead actor) as exceptions, when somebody asks for the result."""
+"""Failures of the system (a worker's death, a dead actor) as the exceptions that `get` raises."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def _actor_died(
         Cause.ACTOR_KILLED: "It was killed by `ray.kill`.",
         Cause.ACTOR_EXITED: "It has ended: it left by itself, or its last handle is gone.",
         Cause.ACTOR_CREATION: "Its constructor failed.",
-    }.get(cause) or f"Its process {describe_exit(wait_status)}."
+    }.get(cause) or f"Its process ended: {describe_exit(wait_status)}."
     details: dict[str, object] = {"class_name": class_name, "pid": pid or None}
     return exceptions.ActorDiedError(reason=reason, details=details)

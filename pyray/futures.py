@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
+from typing import TYPE_CHECKING
 
 from pyray import _core, runtime
-from pyray._core import ObjectRef
 
-_POLL_S = 0.05
+if TYPE_CHECKING:
+    from pyray._core import ObjectRef
 
 
 class _Dispatcher:
@@ -28,6 +29,7 @@ class _Dispatcher:
                     target=self._serve, name="pyray-futures", daemon=True
                 )
                 self._thread.start()
+        _core.poke()
         return future
 
     def _serve(self) -> None:
@@ -38,8 +40,8 @@ class _Dispatcher:
                     self._thread = None
                     return
             try:
-                ready, _ = _core.wait(refs, 1, _POLL_S)
-            except Exception as error:  # the session is gone: everybody is told
+                ready = _core.wait_until_poked(refs)
+            except Exception as error:  # noqa: BLE001  (the session is gone: everybody is told)
                 self._fail_all(error)
                 continue
             for ref in ready:
@@ -60,7 +62,7 @@ def _complete(ref: ObjectRef, futures: list[concurrent.futures.Future[object]]) 
     value, error = None, None
     try:
         value = runtime.engine().get(ref, None)
-    except Exception as raised:
+    except Exception as raised:  # noqa: BLE001  (whatever the task raised goes to the future)
         error = raised
     for future in futures:
         if not future.set_running_or_notify_cancel():

@@ -1,4 +1,4 @@
-"""The engine of one machine: a session of the compiled core, and the supervisor process beside it."""
+"""The engine of one machine: a session of the compiled core, and the supervisor beside it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from typing import IO, cast
 
 from pyray import _core
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
@@ -73,6 +74,8 @@ class LocalEngine(CoreEngine):
             os.close(self._doorbell)
             raise
         super().__init__()
+        for _ in range(config.prestart):
+            _core.request_worker()
         self._supervisor = self._start_supervisor(config, cpus, control_fd, heap_fd)
         self._pidfd = os.pidfd_open(self._supervisor.pid)
         _core.watch_supervisor(self._pidfd)
@@ -86,7 +89,6 @@ class LocalEngine(CoreEngine):
             "doorbell_fd": self._doorbell,
             "driver_pid": os.getpid(),
             "keep_idle": cpus,
-            "prestart": config.prestart,
             "log_to_driver": config.log_to_driver,
             "preload": config.preload,
         }
@@ -100,10 +102,10 @@ class LocalEngine(CoreEngine):
             start_new_session=True,
             env=environment,
         )
-        assert process.stdin is not None
+        stdin = cast("IO[bytes]", process.stdin)  # a pipe, as asked for above
         with contextlib.suppress(BrokenPipeError):  # it died: the first wait says so
-            process.stdin.write(f"{json.dumps(sys.path)}\n{json.dumps(settings)}".encode())
-            process.stdin.close()
+            stdin.write(f"{json.dumps(sys.path)}\n{json.dumps(settings)}".encode())
+            stdin.close()
         return process
 
     @property

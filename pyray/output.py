@@ -1,14 +1,15 @@
 """Worker output: each line goes to the driver's stdout or stderr, marked with who wrote it.
 
-A worker inherits the driver's descriptors, so a line arrives in the order of things: before the result of the
-task that printed it. Lines are written whole, in one write, so that those of several workers do not mix.
+A worker inherits the driver's descriptors, so a line arrives in the order of things: before the
+result of the task that printed it. Lines are written whole, in one write, so that those of several
+workers do not mix.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from typing import IO
+from typing import TextIO, cast
 
 from pyray import _core
 
@@ -94,6 +95,7 @@ class _BinarySide(io.RawIOBase):
         return len(data)
 
 
-def redirect(*, prefixed: bool) -> tuple[IO[str], IO[str]]:
+def redirect(*, prefixed: bool) -> tuple[TextIO, TextIO]:
     """Return new (stdout, stderr) for a worker."""
-    return PrefixedStream(1, prefixed=prefixed), PrefixedStream(2, prefixed=prefixed)
+    out, err = (PrefixedStream(descriptor, prefixed=prefixed) for descriptor in (1, 2))
+    return cast("TextIO", out), cast("TextIO", err)  # in typing, io's classes are no TextIO

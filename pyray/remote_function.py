@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyray import runtime
-from pyray._core import ObjectRef
 from pyray.engine import Submitter, TaskSpec
 from pyray.execution import RetryExceptions
 from pyray.options import TASK_OPTIONS, validate_task_options
 from pyray.signatures import CallSignature
+
+if TYPE_CHECKING:
+    from pyray._core import ObjectRef
 
 
 class RemoteFunction:
@@ -29,10 +31,14 @@ class RemoteFunction:
         16
     """
 
+    __name__: str
+    __qualname__: str
+
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
         if inspect.iscoroutinefunction(function):
             raise ValueError(
-                "'async def' should not be used for remote tasks. You can wrap the async function with `asyncio.run(f())` and declare the wrapper a remote function instead."
+                "'async def' should not be used for remote tasks. You can wrap the async function "
+                "with `asyncio.run(f())` and declare the wrapper a remote function instead."
             )
         functools.update_wrapper(self, function)
         self._function = function
@@ -47,17 +53,20 @@ class RemoteFunction:
         Raises:
             TypeError: Always.
         """
+        del args, kwargs
         name = self.__name__
         raise TypeError(
-            f"Remote functions cannot be called directly. Instead of running '{name}()', try '{name}.remote()'."
+            f"Remote functions cannot be called directly. Instead of running '{name}()', "
+            f"try '{name}.remote()'."
         )
 
     def remote(self, *args: Any, **kwargs: Any) -> Any:
         """Submit a task.
 
         Args:
-            *args: Arguments of the function. A reference in argument position is replaced by its value before
-                the function is called; a reference inside another value stays a reference.
+            *args: Arguments of the function. A reference in argument position is replaced by its
+                value before the function is called; a reference inside another value stays a
+                reference.
             **kwargs: Likewise.
 
         Returns:
@@ -67,10 +76,9 @@ class RemoteFunction:
             TypeError: If the arguments do not fit the function's signature.
         """
         submitter = self._submitter
-        if submitter is None or not submitter.is_current:
-            submitter = self._prepare()
         signature = self._signature
-        assert signature is not None
+        if submitter is None or signature is None or not submitter.is_current:
+            submitter, signature = self._prepare()
         if kwargs or not signature.min_positional <= len(args) <= signature.max_positional:
             signature.check(args, kwargs)
         return submitter.submit(args, kwargs)
@@ -92,15 +100,16 @@ class RemoteFunction:
         function = self.options(**options) if options else self
         return function.remote(*(args or ()), **(kwargs or {}))
 
-    def _prepare(self) -> Submitter:
+    def _prepare(self) -> tuple[Submitter, CallSignature]:
         engine = runtime.engine()
-        if self._signature is None:
-            self._signature = CallSignature(self._function)
+        signature = self._signature
+        if signature is None:
+            signature = self._signature = CallSignature(self._function)
         spec = self._spec()
         if self._code is None or not _is_current(self._code):
             self._code = engine.export(self._with_retries(spec))
-        self._submitter = engine.task(self._code, spec)
-        return self._submitter
+        submitter = self._submitter = engine.task(self._code, spec)
+        return submitter, signature
 
     def _option(self, name: str) -> Any:
         return self._options.get(name, TASK_OPTIONS[name].default)
@@ -109,7 +118,8 @@ class RemoteFunction:
         num_returns = self._option("num_returns")
         if inspect.isgeneratorfunction(self._function) or isinstance(num_returns, str):
             raise NotImplementedError(
-                f"{self.__name__}: generator tasks are not available in this version of pyray; return a list."
+                f"{self.__name__}: generator tasks are not available in this version of pyray; "
+                "return a list."
             )
         max_retries = self._option("max_retries")
         return TaskSpec(

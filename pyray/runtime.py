@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pyray.engine import Engine
+from pyray.exceptions import RaySystemError
+
+if TYPE_CHECKING:
+    from pyray.engine import Engine
 
 
 @dataclass(slots=True)
@@ -22,10 +26,15 @@ _current = _Current()
 
 
 def engine() -> Engine:
-    """Return the engine; a driver without a session gets one with default settings, as in Ray."""
+    """Return the engine; a driver without a session gets one with default settings, as in Ray.
+
+    Raises:
+        RaySystemError: If there is none and none could be made.
+    """
     if _current.engine is None and _current.start is not None:
         _current.start()
-    assert _current.engine is not None
+    if _current.engine is None:
+        raise RaySystemError("pyray has not been started: call ray.init() first.")
     return _current.engine
 
 

@@ -33,9 +33,10 @@ class RuntimeContext:
 
     def get_actor_id(self) -> str | None:
         """Return the id of the actor this code belongs to in hex; None elsewhere."""
-        if not _core.has_actor():
+        handle = _core.current_actor_handle()
+        if handle is None or not _core.has_actor():
             return None
-        return str((_core.current_actor_handle().binary()[:12] + b"\x01\x00\x00\x00").hex())
+        return (handle.binary()[:12] + b"\x01\x00\x00\x00").hex()
 
     def get_worker_id(self) -> str:
         """Return an id of this process in hex."""

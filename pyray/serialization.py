@@ -1,7 +1,8 @@
-"""How values of other libraries are stored: without copying their buffers, and without more than they show.
+"""How values of other libraries are stored: buffers uncopied, and no more than they show.
 
-The compiled core pickles with protocol 5 and takes numpy arrays by itself; here are the reducers for Arrow and
-torch, found when one of their types is first met, so that neither is imported for those who do not use it.
+The compiled core pickles with protocol 5 and takes numpy arrays by itself; here are the reducers
+for Arrow and torch, found when one of their types is first met, so that neither is imported for
+those who do not use it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pickle import PickleBuffer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyray import _core
-from pyray._core import ObjectRef
+
+if TYPE_CHECKING:
+    from pyray._core import ObjectRef
 
 CODE_LIMIT_BYTES = 100 << 20
-"""Functions and classes above this are refused: they usually capture an array by accident (Ray's limit)."""
+"""Functions and classes above this usually capture an array by accident (Ray's limit)."""
 SLACK = 1.1
 """An Arrow value whose buffers are larger than what it shows by this factor is compacted."""
 
@@ -35,8 +38,9 @@ def export(code: Callable[..., Any]) -> ObjectRef:
         raise TypeError(f"Could not serialize the {kind} {name}: {error}") from error
     if size_bytes > CODE_LIMIT_BYTES:
         raise ValueError(
-            f"The {kind} {name} is too large ({size_bytes >> 20} MiB > {CODE_LIMIT_BYTES >> 20} MiB). "
-            "Check that its definition does not implicitly capture a large array or other object in scope. "
+            f"The {kind} {name} is too large ({size_bytes >> 20} MiB > "
+            f"{CODE_LIMIT_BYTES >> 20} MiB). Check that its definition does not implicitly capture "
+            "a large array or other object in scope. "
             "Tip: store large objects with ray.put() and pass the reference as an argument."
         )
     return ref
@@ -53,7 +57,7 @@ def discover(kind: type) -> None:
             _core.register_reducer(kind, _reduce_tensor)
 
 
-# ---- Arrow -----------------------------------------------------------------------------------------------
+# ---- Arrow --------------------------------------------------------------------------------------
 
 
 def _discover_arrow(kind: type) -> None:
@@ -66,11 +70,11 @@ def _discover_arrow(kind: type) -> None:
 
 
 def _is_compact(value: Any) -> bool:
-    return value.get_total_buffer_size() <= SLACK * value.nbytes + 4096
+    return bool(value.get_total_buffer_size() <= SLACK * value.nbytes + 4096)
 
 
 def _reduce_tabular(value: Any) -> Any:
-    """Pickle as it is; but of a slice only the slice, through Arrow's IPC format (apache/arrow#26685)."""
+    """Pickle as it is; but of a slice only the slice, as Arrow's IPC (apache/arrow#26685)."""
     if _is_compact(value):
         return NotImplemented
     import pyarrow as pa
@@ -116,7 +120,7 @@ def _load_array(buffer: Any) -> Any:
     return _load_table(buffer).column(0).combine_chunks()
 
 
-# ---- torch -----------------------------------------------------------------------------------------------
+# ---- torch --------------------------------------------------------------------------------------
 
 
 def _reduce_tensor(tensor: Any) -> Any:
@@ -132,7 +136,7 @@ def _reduce_tensor(tensor: Any) -> Any:
 
 
 def load_tensor(buffer: Any, dtype: str, shape: tuple[int, ...]) -> Any:
-    """Return a tensor over stored bytes: no copy, yet writable, since written pages are copied by the kernel."""
+    """Return a tensor over stored bytes: writable, the kernel copies the pages that are written."""
     import torch
 
     kind = getattr(torch, dtype.removeprefix("torch."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -85,11 +86,11 @@ def init(  # noqa: PLR0913  (Ray's parameters)
         num_gpus: GPUs to declare; default 0.
         resources: Further resources by name.
         labels: Accepted for Ray's sake.
-        object_store_memory: Size of the object store in bytes; default: 30 % of the memory that machine and
-            cgroup have available. Only what is used takes memory.
+        object_store_memory: Size of the object store in bytes; default: 30 % of the memory that
+            machine and cgroup have available. Only what is used takes memory.
         local_mode: Accepted for Ray's sake; tasks run in workers all the same.
         ignore_reinit_error: Return instead of raising if there is a session already.
-        include_dashboard: Accepted; there is no dashboard yet. So are dashboard_host and dashboard_port.
+        include_dashboard: Accepted; there is no dashboard yet.
         dashboard_host: See include_dashboard.
         dashboard_port: See include_dashboard.
         job_config: Accepted for Ray's sake.
@@ -139,8 +140,8 @@ def init(  # noqa: PLR0913  (Ray's parameters)
         if ignore_reinit_error or runtime.is_worker():
             return _context()
         raise RuntimeError(
-            "Maybe you called ray.init twice by accident? This error can be suppressed by passing in "
-            "'ignore_reinit_error=True' or by calling 'ray.shutdown()' prior to 'ray.init()'."
+            "Maybe you called ray.init twice by accident? This error can be suppressed by passing "
+            "in 'ignore_reinit_error=True' or by calling 'ray.shutdown()' prior to 'ray.init()'."
         )
     if configure_logging:
         logger.setLevel(logging_level)
@@ -209,7 +210,7 @@ def _context() -> RayContext:
     return RayContext(info, None, sys.version.split()[0], __version__)
 
 
-def shutdown(_exiting_interpreter: bool = False) -> None:
+def shutdown(_exiting_interpreter: bool = False) -> None:  # noqa: FBT001, FBT002  (as in Ray)
     """End the session: its workers, objects and everything they started are gone when this returns.
 
     Takes at most about a second, whatever the tasks do. Without a session it does nothing.
@@ -231,10 +232,20 @@ def _forget_inherited() -> None:
         shutdown()
 
 
+def _start_for_lack_of_init() -> None:
+    """Start with default settings; of several threads that need a session at once, one starts it."""
+    with _starting:
+        if not is_initialized():
+            init()
+
+
+_starting = threading.Lock()
+
+
 def is_initialized() -> bool:
     """Return whether this process has a session."""
     return runtime.is_ours()
 
 
-runtime.start_with(init)
+runtime.start_with(_start_for_lack_of_init)
 atexit.register(shutdown)

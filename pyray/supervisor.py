@@ -1,4 +1,4 @@
-"""The one helper process of a session: everybody's parent and reaper, and the template of the workers.
+"""The one helper process of a session: everybody's parent and reaper, and the workers' template.
 
     driver ---exec---> supervisor ---fork---> worker, worker, ...
 
@@ -8,9 +8,9 @@ It is not on the path of any task. It sleeps until one of these happens:
     a pidfd      a worker has died: reap it, then give back what it held
     driver's     the driver is gone, by whatever means: end everything
 
-It imports what workers need once, stays single-threaded, and forks: a worker starts in milliseconds and shares
-the interpreter's pages. When the supervisor itself dies, the kernel kills the workers (PR_SET_PDEATHSIG) and the
-driver's waits raise.
+It imports what workers need once, stays single-threaded, and forks: a worker starts in milliseconds
+and shares the interpreter's pages. When the supervisor itself dies, the kernel kills the workers
+(PR_SET_PDEATHSIG) and the driver's waits raise.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ import select
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any, NoReturn
 
 from pyray import _core, worker_main
 
 POLITE_S = 0.2
 """How long idle workers get to run their exit handlers when the session ends."""
+FORK_PAUSE_S = 0.25
+"""How long to wait after the system refused to fork."""
 TRIM_AFTER_S = 5.0
 """How often a worker more than the CPUs that has nothing to do is let go."""
 
@@ -54,8 +57,6 @@ class Supervisor:
         """Work until the session is over or the driver is gone."""
         if os.getppid() != self.settings["driver_pid"]:
             return  # it died before it could be watched
-        for _ in range(self.settings["prestart"]):
-            _core.request_worker()
         while not _core.is_session_ending():
             self.start_requested_workers()
             ready = [descriptor for descriptor, _ in self.poller.poll(self._patience_s())]
@@ -79,7 +80,10 @@ class Supervisor:
         """Fork a worker for each request in the tables."""
         while slot := _core.reserve_worker():
             self._follow_driver_imports()
-            pid = os.fork()
+            pid = _fork()
+            if pid is None:
+                _core.sweep(slot, 0)  # gives the slot back, and asks again if there is work
+                return
             if pid == 0:
                 self._become_worker(slot)
             pidfd = os.pidfd_open(pid)
@@ -87,7 +91,7 @@ class Supervisor:
             self.poller.register(pidfd, select.EPOLLIN)
 
     def _follow_driver_imports(self) -> None:
-        """Import numpy here once the driver uses it, so that later workers have it from the start."""
+        """Import here what the driver uses (numpy), so that workers have it from the start."""
         if self.settings["preload"]:
             for name in self.settings["preload"]:
                 with contextlib.suppress(ImportError):
@@ -167,6 +171,17 @@ class Supervisor:
         os.waitpid(pid, 0)
 
 
+def _fork() -> int | None:
+    """Fork; None, after a pause, when the system refuses (a limit of processes or memory)."""
+    try:
+        return os.fork()
+    except OSError as error:
+        sys.stderr.write(f"pyray: cannot start a worker: {error}\n")
+        sys.stderr.flush()
+        time.sleep(FORK_PAUSE_S)
+        return None
+
+
 def _kill_group(pid: int) -> None:
     for kill in (os.killpg, os.kill):  # the group may not exist yet, or no more
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -174,8 +189,8 @@ def _kill_group(pid: int) -> None:
 
 
 def _children() -> list[int]:
-    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-        return [int(pid) for pid in file.read().split()]
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii")
+    return [int(pid) for pid in children.split()]
 
 
 def main() -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 from pyray import _core, runtime
 
@@ -12,8 +13,8 @@ from pyray import _core, runtime
 def store_accounts() -> dict[str, int]:
     """Check every invariant of the session's tables and return what is in use.
 
-    Objects, tasks, actors, edges (references, pins, arguments), heap blocks and bytes. What a program has let go
-    of is not in it: compare before and after.
+    Objects, tasks, actors, edges (references, pins, arguments), heap blocks and bytes. What a
+    program has let go of is not in it: compare before and after.
 
     Raises:
         SessionCorruptedError: If an invariant does not hold.
@@ -23,19 +24,26 @@ def store_accounts() -> dict[str, int]:
 
 
 def supervisor_pid() -> int:
-    """Return the process id of the session's supervisor."""
+    """Return the process id of the session's supervisor.
+
+    Raises:
+        RuntimeError: If this process is not the driver.
+    """
     from pyray.local_engine import LocalEngine
 
     engine = runtime.engine()
-    assert isinstance(engine, LocalEngine)
+    if not isinstance(engine, LocalEngine):
+        raise RuntimeError(  # noqa: TRY004  (it is about the process)
+            "only the driver knows the session's supervisor"
+        )
     return engine.supervisor_pid
 
 
 def worker_pids() -> list[int]:
     """Return the process ids of the session's workers, actors included."""
     pid = supervisor_pid()
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return [int(child) for child in file.read().split()]
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+    return [int(child) for child in children.split()]
 
 
 def kill_worker(pid: int) -> None:

@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import NoReturn
 
 from pyray import _core, execution, output, runtime
@@ -32,7 +33,7 @@ def run(slot: int, *, log_to_driver: bool) -> NoReturn:
         status = 0
     except SystemExit as error:
         execution.leave(error)
-    except BaseException:  # anything at all: the process ends here, and says why
+    except BaseException:  # noqa: BLE001  (the process ends here, and says why)
         traceback.print_exc()
     finally:
         _end(status)
@@ -44,8 +45,7 @@ def _prepare_process(*, log_to_driver: bool) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's
     with contextlib.suppress(OSError):
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-            file.write(str(WORKER_OOM_SCORE))
+        Path("/proc/self/oom_score_adj").write_text(str(WORKER_OOM_SCORE), "ascii")
     sys.stdout, sys.stderr = output.redirect(prefixed=log_to_driver)
     random.seed()
     numpy_random = sys.modules.get("numpy.random")
@@ -61,7 +61,7 @@ def _flush() -> None:
 def _end(status: int) -> NoReturn:
     """Leave gracefully: exit handlers run, but nothing waits for other threads."""
     try:
-        atexit._run_exitfuncs()
+        atexit._run_exitfuncs()  # noqa: SLF001  (os._exit skips them; nothing public runs them)
         _flush()
     finally:
         os._exit(status)

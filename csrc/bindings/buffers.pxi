@@ -1,20 +1,39 @@
-# Views on the heap. A View pins its object: the bytes stay where they are until the last array on them is gone.
-# The heap is mapped read-only here, so that not even C code can change a sealed object through a view.
+# Views on the heap. A View pins its object: the bytes stay where they are until the last array on
+# them is gone. The heap is mapped read-only here, so that not even C code can change a sealed
+# object through a view.
 
 from cpython.buffer cimport (
-    PyBUF_ANY_CONTIGUOUS, PyBUF_READ, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_IsContiguous, PyBuffer_Release,
-    PyObject_GetBuffer,
+    PyBUF_READ, PyBuffer_FillInfo, PyBuffer_IsContiguous, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.memoryview cimport PyMemoryView_FromMemory
 
-cdef uint64_t PIN_FROM_BYTES = 64 << 10   # smaller values are copied out: that is cheaper than a pin
-cdef long live_views = 0
+cdef extern from "os/os.h" nogil:
+    pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size, void **address)
+    void pr_os_unmap(void *address, uint64_t size)
+
+cdef uint64_t PIN_FROM_BYTES = 64 << 10   # smaller values are copied out: cheaper than a pin
+
+
+@cython.no_gc
+cdef class HeapMapping:
+    """The heap as this process sees it: unmapped after the session and the last view."""
+
+    cdef const uint8_t *bytes
+    cdef uint64_t size
+
+    def __dealloc__(self):
+        if self.bytes != NULL:
+            pr_os_unmap(<void *>self.bytes, self.size)
+
+
+cdef HeapMapping heap_mapping = None
 
 
 @cython.no_gc
 cdef class View:
-    """Read-only bytes of a sealed object, in place."""
+    """Read-only bytes of a sealed object, in place. They outlive even the session."""
 
+    cdef HeapMapping mapping
     cdef const uint8_t *bytes
     cdef uint64_t size
     cdef pr_ref ref
@@ -22,11 +41,7 @@ cdef class View:
     cdef object __weakref__
 
     def __dealloc__(self):
-        global live_views
-        if self.nonce == 0:
-            return
-        live_views -= 1
-        if self.nonce == session_nonce and is_open and not is_forked:
+        if self.nonce != 0 and self.nonce == session_nonce and is_open and not is_forked:
             pr_unpin(&context, self.ref)
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
@@ -54,10 +69,9 @@ cdef class Slice:
 
 cdef View new_view(pr_ref ref, const uint8_t *bytes, uint64_t size):
     """For a pin that has been taken already."""
-    global live_views
     cdef View view = View.__new__(View)
-    view.bytes, view.size, view.ref, view.nonce = bytes, size, ref, session_nonce
-    live_views += 1
+    view.mapping, view.bytes, view.size = heap_mapping, bytes, size
+    view.ref, view.nonce = ref, session_nonce
     return view
 
 
@@ -67,14 +81,9 @@ cdef Slice new_slice(owner, const uint8_t *bytes, uint64_t size):
     return part
 
 
-cdef extern from "os/os.h" nogil:
-    pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size, void **address)
-    void pr_os_unmap(void *address, uint64_t size)
-
-
 @cython.no_gc
 cdef class WritableCopy:
-    """Writable bytes that begin as a stored buffer: pages are copied by the kernel when they are written."""
+    """Writable bytes that begin as a stored buffer: the kernel copies pages that are written."""
 
     cdef Slice source
     cdef void *mapping
@@ -98,12 +107,13 @@ def writable_copy(buffer):
     cdef Slice source = <Slice>buffer
     cdef WritableCopy copy = WritableCopy.__new__(WritableCopy)
     cdef uint64_t offset = source.bytes - context.heap, page = offset & ~<uint64_t>4095
+    cdef uint64_t size = offset + source.size - page
     check_usable()
     if source.size == 0:
         return bytearray()
-    status = pr_os_map_copy_on_write(context.heap_fd, page, offset + source.size - page, &copy.mapping)
+    status = pr_os_map_copy_on_write(context.heap_fd, page, size, &copy.mapping)
     if status != PR_OK:
         raise_status(status, "cannot map a stored buffer")
-    copy.source, copy.mapped = source, offset + source.size - page
+    copy.source, copy.mapped = source, size
     copy.bytes = <uint8_t *>copy.mapping + (offset - page)
     return copy

@@ -5,15 +5,15 @@ cdef object collect_garbage = None        # gc.collect, when the store is full
 
 
 def set_failure_translator(function) -> None:
-    """`function(cause, pid, wait_status, ran_ms, name, detail) -> Exception` for errors of the system."""
+    """For errors of the system: `function(cause, pid, wait_status, ran_ms, name, detail)`."""
     global failure_to_exception
     failure_to_exception = function
 
 
-# ---- put -----------------------------------------------------------------------------------------------
+# ---- put -----------------------------------------------------------------------------------------
 
 cdef pr_status begin(Encoded e, pr_ref *result, bint is_result, uint64_t *offset) except *:
-    """Claims a block; when the store is full, once more after unreachable cycles have been collected."""
+    """Claims a block; when the store is full, once more after a collection of cycles."""
     cdef pr_status status
     for attempt in range(2):
         if is_result:
@@ -44,7 +44,7 @@ def put_code(code) -> tuple[ObjectRef, int]:
     return put_encoded(e), e.value.size_bytes
 
 
-# ---- get -----------------------------------------------------------------------------------------------
+# ---- get -----------------------------------------------------------------------------------------
 
 cdef fetch(pr_ref ref, pr_status *status, bint *is_error):
     """The value, or the error that is the value; None when *status is not PR_OK."""
@@ -105,7 +105,9 @@ def get_one(ObjectRef ref, timeout):
     value = fetch(ref.ref, &status, &is_error)
     if status == PR_PENDING:
         if wait_for(&ref.ref, 1, 1, True, timeout, NULL) == 0:
-            raise exceptions.GetTimeoutError(f"get timed out after {timeout} s: {ref!r} is not ready.")
+            raise exceptions.GetTimeoutError(
+                f"get timed out after {timeout} s: {ref!r} is not ready."
+            )
         value = fetch(ref.ref, &status, &is_error)
     if status != PR_OK:
         raise_status(status, repr(ref))
@@ -127,7 +129,9 @@ def get_many(list refs, timeout) -> list:
         for i in range(count):
             if array.sealed[i] == 2:
                 raise_error(fetch(array.refs[i], &status, &is_error))
-        raise exceptions.GetTimeoutError(f"get timed out after {timeout} s: {count - ready} of {count} objects are not ready.")
+        raise exceptions.GetTimeoutError(
+            f"get timed out after {timeout} s: {count - ready} of {count} objects are not ready."
+        )
     values = [None] * count
     for i in range(count):
         value = fetch(array.refs[i], &status, &is_error)
@@ -167,7 +171,7 @@ cdef int raise_not_ref(value) except -1:
     raise TypeError(f"expected a list of ObjectRef, got an element of type {type(value).__name__}")
 
 
-# ---- wait ----------------------------------------------------------------------------------------------
+# ---- wait ----------------------------------------------------------------------------------------
 
 cdef object thread_latches = threading.local()
 
@@ -213,8 +217,8 @@ cdef extern from "os/os.h" nogil:
     uint64_t pr_os_monotonic_ns()
 
 
-cdef uint32_t wait_for(const pr_ref *refs, uint32_t count, uint32_t need, bint stop_at_error, timeout,
-                       uint8_t *sealed) except? 0xFFFFFFFF:
+cdef uint32_t wait_for(const pr_ref *refs, uint32_t count, uint32_t need, bint stop_at_error,
+                       timeout, uint8_t *sealed) except? 0xFFFFFFFF:
     """Waits until `need` of the objects are sealed (or one is an error); how many are."""
     cdef pr_wait wait
     cdef uint8_t one = 0
@@ -233,9 +237,9 @@ cdef uint32_t wait_for(const pr_ref *refs, uint32_t count, uint32_t need, bint s
 
 
 cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
-    cdef uint32_t seen = 0
+    cdef uint64_t session = session_nonce
     cdef pr_status status
-    cdef int64_t slice_ns
+    cdef uint32_t seen = 0
     cdef bint lent = False
     cdef pr_index task = running_task if threading.get_ident() == main_thread else 0
     try:
@@ -246,25 +250,41 @@ cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
             if task != 0 and not lent:
                 pr_task_lend(&context, task)
                 lent = True
-            slice_ns = SLICE_DRIVER_NS if supervisor_pidfd >= 0 else SLICE_WORKER_NS
-            if deadline >= 0:
-                left = deadline - <int64_t>pr_os_monotonic_ns()
-                if left <= 0:
-                    return PR_PENDING
-                slice_ns = min(slice_ns, left)
-            with nogil:
-                pr_latch_sleep(&context, wait.latch, seen, slice_ns)
-            look_around()
-            check_usable()
+            if not sleep_on(wait.latch, seen, deadline):
+                return PR_PENDING
     finally:
-        if is_open:
+        if is_same_session(session):
             pr_wait_disarm(&context, wait.latch)
             if lent:
                 pr_task_reclaim(&context, task)
 
 
+cdef bint sleep_on(pr_index latch, uint32_t seen, int64_t deadline) except -1:
+    """Sleeps until woken; looks around after every slice. False: the deadline has passed, or it was poked.
+
+    After a second it returns as if woken, so that no lost wake-up could last."""
+    global in_core
+    cdef uint64_t session = session_nonce
+    cdef int64_t now = pr_os_monotonic_ns(), look_again = now + 1_000_000_000
+    cdef int64_t until = look_again if deadline < 0 else min(look_again, deadline)
+    cdef int64_t slice_ns = SLICE_DRIVER_NS if supervisor_pidfd >= 0 else SLICE_WORKER_NS
+    while now < until and pr_latch_sequence(&context, latch) == seen:
+        in_core += 1
+        with nogil:
+            pr_latch_sleep(&context, latch, seen, min(slice_ns, until - now))
+        in_core -= 1
+        look_around()
+        check_usable()
+        if not is_same_session(session):
+            raise exceptions.RaySystemError("the session was ended while a thread was waiting in it")
+        if poked and latch == poked_latch:
+            return False
+        now = pr_os_monotonic_ns()
+    return deadline < 0 or now < deadline
+
+
 def wait(list refs, uint32_t num_returns, timeout) -> tuple[list, list]:
-    """(ready, not ready), both in the order given; at most `num_returns` are ready. Refuses duplicates."""
+    """(ready, not ready), in the order given; at most `num_returns` ready. Refuses duplicates."""
     cdef Py_ssize_t count = len(refs), i
     cdef uint32_t taken = 0
     check_usable()
@@ -281,11 +301,41 @@ def wait(list refs, uint32_t num_returns, timeout) -> tuple[list, list]:
     return ready, rest
 
 
+# The thread that serves futures waits for all of them at once, and must hear of new ones.
+cdef bint poked = False
+cdef pr_index poked_latch = 0
+
+cdef extern from "shm/latch.h" nogil:
+    void pr_latch_wake(pr_context *ctx, pr_index latch)
+
+
+def wait_until_poked(list refs) -> list:
+    """Wait until some are ready, or for `poke`; all that are ready. For one thread of a process."""
+    global poked, poked_latch
+    check_usable()
+    cdef RefArray array = RefArray(refs)
+    cdef Py_ssize_t i
+    poked_latch = my_latch()
+    if not poked:
+        wait_for(array.refs, len(refs), 1, False, None, array.sealed)
+    poked = False
+    wait_for(array.refs, len(refs), len(refs), False, 0, array.sealed)
+    return [refs[i] for i in range(len(refs)) if array.sealed[i]]
+
+
+def poke() -> None:
+    """Have `wait_until_poked` return."""
+    global poked
+    poked = True
+    if poked_latch != 0 and is_open and not is_forked:
+        pr_latch_wake(&context, poked_latch)
+
+
 cdef uint32_t mark = 0
 
 
 cdef int refuse_duplicates(const pr_ref *refs, Py_ssize_t count) except -1:
-    """Marks each local entry with the number of this call: a mark that is there already is a duplicate."""
+    """Marks each local entry with this call's number: a mark that is there is a duplicate."""
     global mark
     cdef Py_ssize_t i
     mark += 1
@@ -298,7 +348,7 @@ cdef int refuse_duplicates(const pr_ref *refs, Py_ssize_t count) except -1:
     return 0
 
 
-# ---- submit --------------------------------------------------------------------------------------------
+# ---- submit --------------------------------------------------------------------------------------
 
 cdef class Template:
     """Everything of a submission that does not change from call to call."""
@@ -310,8 +360,9 @@ cdef class Template:
     cdef char name[PR_NAME_BYTES]
     cdef uint64_t nonce
 
-    def __init__(self, ObjectRef function, str name, uint32_t num_returns, uint32_t shape, int retries, *,
-                 ObjectRef actor=None, str method=None, bint creates_actor=False, bint keeps_resources=False):
+    def __init__(self, ObjectRef function, str name, uint32_t num_returns, uint32_t shape,
+                 int retries, *, ObjectRef actor=None, str method=None, bint creates_actor=False,
+                 bint keeps_resources=False):
         check_session(function)
         self.function, self.actor, self.method, self.nonce = function, actor, method, session_nonce
         self.fixed.function = function.ref
@@ -330,7 +381,7 @@ cdef class Template:
         return self.nonce == session_nonce and is_open
 
     def submit(self, tuple args, dict kwargs):
-        """One ObjectRef, or a list when num_returns is not 1; for an actor's creation (handle, result)."""
+        """One ObjectRef, or a list when num_returns is not 1; (handle, result) of a new actor."""
         check_usable()
         cdef pr_submission s = self.fixed
         cdef uint8_t packed[SMALL_BYTES]
@@ -410,25 +461,29 @@ cdef ObjectRef put_encoded(Encoded e):
     status = begin(e, &ref, False, &offset)
     if status != PR_OK:
         raise_status(status, "put")
+    session = session_nonce
     try:
         write_pieces(e, offset)
         status = pr_put_end(&context, ref, &e.value)
         if status != PR_OK:
             raise_status(status, "put")
     except BaseException:
-        pr_put_abort(&context, ref)
+        if is_same_session(session):
+            pr_put_abort(&context, ref)
         raise
     return wrap(ref)
 
 
 def resource_class(demand: dict[int, int]) -> tuple[int, bool]:
-    """Number of the class of tasks that need these amounts (resource index -> 1/10000), and can it ever run?"""
+    """(number, feasible) of the class of tasks that need these (resource index -> 1/10000)."""
     cdef pr_demand entries[PR_DEMAND_MAX]
     cdef pr_index shape = 0
     cdef uint32_t i = 0
     check_usable()
     if len(demand) > PR_DEMAND_MAX:
-        raise ValueError(f"resources: a task can ask for at most {PR_DEMAND_MAX} kinds, got {len(demand)}")
+        raise ValueError(
+            f"resources: a task can ask for at most {PR_DEMAND_MAX} kinds, got {len(demand)}"
+        )
     memset(entries, 0, sizeof(entries))
     for index, amount in sorted(demand.items()):
         entries[i].resource, entries[i].amount = index, amount

@@ -4,15 +4,18 @@
 #   NONE TRUE FALSE   none
 #   INT64 FLOAT64     8, native order
 #   BYTES STR         as they are; STR is UTF-8
-#   NDARRAY    {u8 ndim, u8 order (0 C, 1 F), u8 length of dtype, u8 0, u32 data offset}, dtype.str, shape as
-#              ndim x i64 at the next multiple of 8, data at `data offset` (a multiple of 64 in the heap)
+#   NDARRAY    {u8 ndim, u8 order (0 C, 1 F), u8 length of dtype, u8 0, u32 data offset}, dtype.str,
+#              shape as ndim x i64 at the next multiple of 8, data at `data offset` (a multiple of
+#              64 in the heap)
 #   PICKLE5    {u32 buffers, u32 references, u64 in-band size}, buffers x {u64 offset, u64 size},
-#              references x {u32 index, u32 generation}, the in-band pickle, then each buffer at a multiple of 64
+#              references x {u32 index, u32 generation}, the in-band pickle, then each buffer at a
+#              multiple of 64
 #   FAILURE    struct pr_failure: an error of the system, not of the user's code
 #
 # Packed arguments (a task's `value` of at most PR_TASK_INLINE bytes):
-#   {u8 positional, u8 keywords}, then positional values, then keyword names and values, each a tag and its bytes;
-#   a task flag says when the value is a PICKLE5 payload of (args, kwargs, awaited) instead.
+#   {u8 positional, u8 keywords}, then positional values, then keyword names and values, each a tag
+#   and its bytes; a task flag says when the value is a PICKLE5 payload of (args, kwargs, awaited)
+#   instead.
 
 cdef enum Kind:
     KIND_NONE = 1
@@ -45,7 +48,7 @@ cdef extern from "Python.h":
 
 @cython.freelist(8)
 cdef class Encoded:
-    """A value ready to be stored: its pieces, the references in it, and what keeps the pieces alive."""
+    """A value ready to be stored: its pieces, its references, and what keeps the pieces alive."""
 
     cdef pr_value value
     cdef uint8_t small[SMALL_BYTES]
@@ -119,7 +122,8 @@ cdef int encode(Encoded e, value, uint32_t limit) except -1:
     return 0
 
 
-cdef int encode_bytes(Encoded e, uint32_t kind, owner, const char *start, uint64_t size, uint32_t limit) except -1:
+cdef int encode_bytes(Encoded e, uint32_t kind, owner, const char *start, uint64_t size,
+                      uint32_t limit) except -1:
     if size <= limit:
         e.scalar(kind, start, size)
         return 0
@@ -197,7 +201,9 @@ cdef int encode_pickle(Encoded e, value, uint32_t limit) except -1:
     for i in range(buffer_count):
         raw = PyPickleBuffer_GetBuffer(pickled.buffers[i])
         if not PyBuffer_IsContiguous(raw, b"A"):
-            raise BufferError(f"a buffer of {type(value).__name__} is not contiguous: it cannot be stored")
+            raise BufferError(
+                f"a buffer of {type(value).__name__} is not contiguous: it cannot be stored"
+            )
         e.add(raw.buf, raw.len, HEAP_ALIGNMENT)
         table[2 * i], table[2 * i + 1] = e.pieces[e.piece_count - 1].offset, raw.len
     if child_count:
@@ -214,7 +220,8 @@ cdef int add_in_band(Encoded e, piece) except -1:
     cdef Py_buffer view
     if type(piece) is bytes:
         return e.add(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), 1)
-    PyObject_GetBuffer(piece, &view, 0)   # a large bytes-like object that the pickler passes through
+    # A large bytes-like object that the pickler passes through.
+    PyObject_GetBuffer(piece, &view, 0)
     try:
         e.add(view.buf, view.len, 1)
     finally:
@@ -224,26 +231,32 @@ cdef int add_in_band(Encoded e, piece) except -1:
 
 cdef int write_pieces(Encoded e, uint64_t offset) except -1:
     """Copies a large value into its block. The GIL is released where that takes long."""
+    global in_core
+    cdef uint64_t session = session_nonce
     cdef uint32_t i
     cdef pr_status status = PR_OK
-    cdef bint is_long = e.value.size_bytes >= PIN_FROM_BYTES
     cdef Piece piece
     for i in range(e.piece_count):
         piece = e.pieces[i]
-        if is_long and piece.size >= PIN_FROM_BYTES:
+        if piece.size < PIN_FROM_BYTES:
+            status = pr_heap_write(&context, offset + piece.offset, piece.start, piece.size)
+        else:
+            in_core += 1
             with nogil:
                 status = pr_heap_write(&context, offset + piece.offset, piece.start, piece.size)
-        else:
-            status = pr_heap_write(&context, offset + piece.offset, piece.start, piece.size)
+            in_core -= 1
+            check_usable()
+            if not is_same_session(session):
+                raise exceptions.RaySystemError("the session was ended while a value was being stored")
         if status != PR_OK:
             raise_status(status, f"cannot store an object of {e.value.size_bytes:,} bytes")
     return 0
 
 
-# ---- reading -------------------------------------------------------------------------------------------
+# ---- reading -------------------------------------------------------------------------------------
 
 cdef decode(uint32_t kind, const uint8_t *at, uint64_t size, View view):
-    """The value of stored bytes. With a view, large parts stay in place; without, everything is copied."""
+    """The value of stored bytes. With a view, large parts stay in place; without, all is copied."""
     if kind == KIND_NONE:
         return None
     if kind == KIND_INT64:
@@ -281,7 +294,8 @@ cdef decode_array(const uint8_t *at, uint64_t size, View view):
 
 
 cdef decode_pickle(const uint8_t *at, uint64_t size, View view):
-    cdef uint32_t buffer_count = (<const uint32_t *>at)[0], child_count = (<const uint32_t *>at)[1], i
+    cdef uint32_t buffer_count = (<const uint32_t *>at)[0]
+    cdef uint32_t child_count = (<const uint32_t *>at)[1], i
     cdef uint64_t in_band = (<const uint64_t *>at)[1]
     cdef const uint64_t *table = <const uint64_t *>(at + 16)
     cdef const pr_ref *children = <const pr_ref *>(table + 2 * buffer_count)
@@ -290,7 +304,9 @@ cdef decode_pickle(const uint8_t *at, uint64_t size, View view):
     if buffer_count:
         owner = view if view is not None else PyBytes_FromStringAndSize(<const char *>at, size)
         base = at if view is not None else <const uint8_t *>PyBytes_AS_STRING(owner)
-        buffers = [new_slice(owner, base + table[2 * i], table[2 * i + 1]) for i in range(buffer_count)]
+        buffers = [
+            new_slice(owner, base + table[2 * i], table[2 * i + 1]) for i in range(buffer_count)
+        ]
     in_band_view = PyMemoryView_FromMemory(<char *>pickled, in_band, PyBUF_READ)
     if child_count == 0:
         return c_loads(in_band_view, buffers=buffers)
@@ -307,7 +323,7 @@ cdef decode_pickle(const uint8_t *at, uint64_t size, View view):
 cdef object c_loads = _pickle.loads
 
 
-# ---- packed arguments ----------------------------------------------------------------------------------
+# ---- packed arguments ----------------------------------------------------------------------------
 
 cdef struct Packer:
     uint8_t *at
@@ -347,8 +363,10 @@ cdef bint pack_value(Packer *p, value) except -1:
         return pack_bytes(p, KIND_STR, text, size)
     if kind is bytes:
         return pack_bytes(p, KIND_BYTES, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
-    if value is None or value is True or value is False:
-        return pack_bytes(p, KIND_NONE if value is None else KIND_TRUE if value is True else KIND_FALSE, p, 0)
+    if value is None:
+        return pack_bytes(p, KIND_NONE, p, 0)
+    if value is True or value is False:
+        return pack_bytes(p, KIND_TRUE if value is True else KIND_FALSE, p, 0)
     return False
 
 
@@ -394,7 +412,7 @@ cdef unpack_arguments(const uint8_t *at):
 
 
 cdef tuple separate_awaited(str method, tuple args, dict kwargs):
-    """(args, kwargs, places) for pickling: references in argument position are left out and listed."""
+    """What to pickle, without the references in argument position, and those references."""
     places, awaited = [], []
     left = [] if method is None else [method]
     for value in args:

@@ -54,7 +54,8 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_latch_sleep(pr_context *ctx, pr_index latch, uint32_t seen, int64_t timeout_ns)
 
     # heap
-    pr_status pr_heap_write(pr_context *ctx, uint64_t offset, const void *source, uint64_t size_bytes)
+    pr_status pr_heap_write(pr_context *ctx, uint64_t offset, const void *source,
+                            uint64_t size_bytes)
 
     # slots
     enum pr_slot_kind:
@@ -91,10 +92,12 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_put_end(pr_context *ctx, pr_ref ref, const pr_value *value)
     void pr_put_abort(pr_context *ctx, pr_ref ref)
     pr_status pr_add_children(pr_context *ctx, pr_ref ref, const pr_ref *children, uint32_t count)
-    pr_status pr_get(pr_context *ctx, pr_ref ref, uint64_t pin_from_bytes, pr_fetched *fetched, pr_bool *pinned)
+    pr_status pr_get(pr_context *ctx, pr_ref ref, uint64_t pin_from_bytes, pr_fetched *fetched,
+                     pr_bool *pinned)
     pr_status pr_acquire(pr_context *ctx, const pr_ref *refs, uint32_t count)
     void pr_release(pr_context *ctx, pr_ref ref)
     void pr_unpin(pr_context *ctx, pr_ref ref)
+    bint pr_is_referenced(pr_context *ctx, pr_ref ref)
     struct pr_store_stats_t "pr_store_stats":
         uint64_t capacity_bytes
         uint64_t used_bytes
@@ -155,8 +158,9 @@ cdef extern from "pyray_core.h" nogil:
         pr_session_resource *resources
         uint32_t small_tables
     pr_status pr_session_create(pr_context *ctx, const pr_session_config *config)
-    pr_status pr_session_attach(pr_context *ctx, int control_fd, int heap_fd, pr_slot_kind kind, uint32_t small)
-    void pr_session_detach(pr_context *ctx)
+    pr_status pr_session_attach(pr_context *ctx, int control_fd, int heap_fd, pr_slot_kind kind,
+                                uint32_t small)
+    void pr_session_detach(pr_context *ctx, bint keep_heap)
     pr_status pr_worker_reserve(pr_context *ctx, pr_index *slot)
     pr_status pr_worker_adopt(pr_context *ctx, pr_index slot)
     pr_status pr_worker_request(pr_context *ctx)
@@ -166,7 +170,8 @@ cdef extern from "pyray_core.h" nogil:
     void pr_session_end(pr_context *ctx)
     bint pr_session_ending(const pr_context *ctx)
 
-    pr_status pr_session_class(pr_context *ctx, const pr_demand *demand, uint32_t count, pr_index *shape)
+    pr_status pr_session_class(pr_context *ctx, const pr_demand *demand, uint32_t count,
+                               pr_index *shape)
     bint pr_class_feasible(const pr_context *ctx, pr_index shape)
     pr_status pr_sweep(pr_context *ctx, pr_index slot, uint32_t wait_status)
 
@@ -202,10 +207,12 @@ cdef extern from "pyray_core.h" nogil:
         char *name
         uint8_t *value
     pr_status pr_take(pr_context *ctx, pr_taken *taken)
-    pr_status pr_task_results(pr_context *ctx, pr_index task, uint32_t first, pr_ref *results, uint32_t count)
+    pr_status pr_task_results(pr_context *ctx, pr_index task, uint32_t first, pr_ref *results,
+                              uint32_t count)
     pr_status pr_result_begin(pr_context *ctx, pr_ref result, uint64_t size_bytes, uint64_t *offset)
     void pr_result_abort(pr_context *ctx, pr_ref result)
-    pr_status pr_finish(pr_context *ctx, pr_index task, const pr_value *results, uint32_t count, pr_taken *next)
+    pr_status pr_finish(pr_context *ctx, pr_index task, const pr_value *results, uint32_t count,
+                        pr_taken *next)
     void pr_task_lend(pr_context *ctx, pr_index task)
     void pr_task_reclaim(pr_context *ctx, pr_index task)
     pr_status pr_actor_kill(pr_context *ctx, pr_ref handle)

@@ -11,14 +11,23 @@ def store_stats() -> dict[str, int]:
 
 
 def engine_stats() -> dict[str, int]:
-    """Workers, queues and counters. Read without the lock: each number is right, together they may be a
-    moment apart."""
+    """Workers, queues and counters.
+
+    Read without the lock: each number is right, together they may be a moment apart.
+    """
     check_usable()
     cdef const pr_engine_root_t *root = pr_engine_root(&context)
     return {
-        "workers": root.worker_count, "idle": root.idle_count, "starting": root.starting + root.spawn_requests,
-        "ready": root.ready_count, "submitted": root.submitted, "finished": root.finished, "failed": root.failed,
-        "retried": root.retried, "deaths": root.deaths, "recoveries": context.header.recoveries,
+        "workers": root.worker_count,
+        "idle": root.idle_count,
+        "starting": root.starting + root.spawn_requests,
+        "ready": root.ready_count,
+        "submitted": root.submitted,
+        "finished": root.finished,
+        "failed": root.failed,
+        "retried": root.retried,
+        "deaths": root.deaths,
+        "recoveries": context.header.recoveries,
     }
 
 
@@ -35,7 +44,7 @@ def resources() -> dict[str, tuple[int, int]]:
 
 
 def audit() -> dict[str, int]:
-    """Check every invariant of the tables; the number of entries in use. Raises SessionCorruptedError."""
+    """Check every invariant (SessionCorruptedError if one fails); the number of entries in use."""
     cdef pr_accounts accounts
     cdef const char *what = NULL
     check_usable()

@@ -1,10 +1,11 @@
 # Pickle protocol 5 through one reused pickler.
 #
-# What has buffers goes out-of-band: numpy arrays by the shortcut here, everything else through pickle's own
-# buffer_callback. Code goes by value as cloudpickle does it. Types of other libraries (Arrow, torch) register
-# a reducer in pyray/serialization.py when one of them is first met.
+# What has buffers goes out-of-band: numpy arrays by the shortcut here, everything else through
+# pickle's own buffer_callback. Code goes by value as cloudpickle does it. Types of other libraries
+# (Arrow, torch) register a reducer in pyray/serialization.py when one of them is first met.
 #
-# A pickler is in use while user code (__reduce__) runs, which may pickle again: picklers form a stack.
+# A pickler is in use while user code (__reduce__) runs, which may pickle again: picklers form a
+# stack.
 
 cdef extern from "Python.h":
     const Py_buffer *PyPickleBuffer_GetBuffer(object picklebuf) except NULL
@@ -51,7 +52,7 @@ def load_array(buffer, dtype, shape, fortran):
 
 
 cdef reduce_array(array):
-    """(function, arguments) for a plain array whose bytes can be taken as they are; else NotImplemented."""
+    """(function, arguments) if the array's bytes can be taken as they are, else NotImplemented."""
     dtype = array.dtype
     if dtype.hasobject or dtype.kind not in "biufcSU" or dtype.metadata is not None:
         return NotImplemented
@@ -135,7 +136,8 @@ cdef Pickled pickle(value):
     cdef Pickled pickled = Pickled()
     pickler = reused.pickler
     pickled.pieces, pickled.buffers, pickled.children = [], [], []
-    reused.sink.pieces, reused.buffers, pickler.children = pickled.pieces, pickled.buffers, pickled.children
+    reused.sink.pieces, reused.buffers = pickled.pieces, pickled.buffers
+    pickler.children = pickled.children
     try:
         c_dump(pickler, value)
     except RecursionError as error:

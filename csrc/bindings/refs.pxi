@@ -1,10 +1,11 @@
 # ObjectRef: one local reference for as long as the Python object lives.
 #
-# The destructor may run anywhere (garbage collection, another thread's allocation) but always with the GIL and
-# never inside a transaction, since the core does not call Python: so it may take the session's lock.
+# The destructor may run anywhere (garbage collection, another thread's allocation) but always with
+# the GIL and never inside a transaction, since the core does not call Python: so it may take the
+# session's lock.
 
 cimport cython
-from cpython.object cimport Py_EQ, Py_NE
+from cpython.object cimport Py_EQ, Py_NE, PyTypeObject
 
 
 @cython.freelist(512)
@@ -12,8 +13,8 @@ from cpython.object cimport Py_EQ, Py_NE
 cdef class ObjectRef:
     """A reference to an object of the store: a future, or a value put there.
 
-    Equal references hash and compare equal in every process of the session. The object lives as long as any
-    process, task or other object refers to it.
+    Equal references hash and compare equal in every process of the session. The object lives as
+    long as any process, task or other object refers to it.
     """
 
     cdef pr_ref ref
@@ -25,7 +26,8 @@ cdef class ObjectRef:
             raise TypeError("ObjectRef: expected the 28 bytes of ObjectRef.binary()")
         if int.from_bytes(id[8:16], "big") != session_nonce:
             raise ValueError("ObjectRef: these bytes name an object of another session")
-        self.ref.index, self.ref.generation = int.from_bytes(id[:4], "big"), int.from_bytes(id[4:8], "big")
+        self.ref.index = int.from_bytes(id[:4], "big")
+        self.ref.generation = int.from_bytes(id[4:8], "big")
         acquire(self)
 
     def __dealloc__(self):
@@ -44,7 +46,8 @@ cdef class ObjectRef:
         return f"ObjectRef({self.hex()})"
 
     def __reduce__(self):
-        # A foreign pickler. The object must outlive bytes that we cannot follow, so this process keeps it.
+        # A foreign pickler. The object must outlive bytes that we cannot follow: this process
+        # keeps it.
         check_session(self)
         keep_for_ever(self)
         return ObjectRef, (self.binary(),)
@@ -95,11 +98,16 @@ cdef class ObjectRef:
         return self.as_future().__await__()
 
 
+# What users see and pickles hold is the public name.
+(<PyTypeObject *>ObjectRef).tp_name = "pyray.ObjectRef"
+
+
 cdef bytes JOB_ID = b"\x01\x00\x00\x00"
 
 
 cdef inline bint same(ObjectRef a, ObjectRef b) noexcept:
-    return a.ref.index == b.ref.index and a.ref.generation == b.ref.generation and a.nonce == b.nonce
+    return (a.ref.index == b.ref.index and a.ref.generation == b.ref.generation
+            and a.nonce == b.nonce)
 
 
 cdef inline ObjectRef wrap(pr_ref ref):
@@ -130,7 +138,8 @@ cdef inline int check_session(ObjectRef self) except -1:
     check_usable()
     if self.nonce != session_nonce:
         raise ValueError(
-            f"{self!r} belongs to an earlier session: its object went with that session's ray.shutdown()."
+            f"{self!r} belongs to an earlier session: its object went with that session's "
+            "ray.shutdown()."
         )
     return 0
 

@@ -1,7 +1,7 @@
 # The process's one session.
 #
-# C state of the module: the context and two words beside it. A process has at most one session at a time;
-# `generation` counts them, so that an ObjectRef of an earlier one does nothing.
+# C state of the module: the context and a few words beside it. A process has at most one session at
+# a time; its nonce names it, so that an ObjectRef of an earlier one does nothing.
 
 cdef extern from "<pthread.h>" nogil:
     int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
@@ -15,12 +15,17 @@ cdef extern from "<poll.h>" nogil:
     enum: POLLIN
     int poll(pollfd *fds, unsigned long count, int timeout_ms)
 
+cdef extern from "pyray_core.h" nogil:
+    void pr_latch_wake_all(pr_context *ctx)
+    void pr_os_sleep_ns(uint64_t duration_ns)
+
 cdef pr_context context
 cdef pr_failpoints failpoints
 cdef bint is_open = False
 cdef bint is_forked = False      # this process is a user's fork: it must not touch the session
 cdef int supervisor_pidfd = -1   # driver: tells when the session's supervisor is gone
 cdef bint supervisor_gone = False
+cdef int in_core = 0             # threads inside the core without the GIL
 cdef uint64_t session_nonce = 0
 cdef pr_index running_task = 0   # worker: the task its main thread executes
 cdef unsigned long main_thread = 0
@@ -47,6 +52,11 @@ cdef int check_usable() except -1:
     if supervisor_gone:
         raise_supervisor_gone()
     return 0
+
+
+cdef inline bint is_same_session(uint64_t nonce) noexcept:
+    """Whether the session with this nonce is still open: another thread may have ended it."""
+    return is_open and not is_forked and session_nonce == nonce
 
 
 cdef int raise_supervisor_gone() except -1:
@@ -79,7 +89,9 @@ cdef int raise_status(pr_status status, what) except -1:
     if status == PR_NO_MEMORY:
         raise exceptions.OutOfMemoryError(text)
     if status == PR_TABLE_FULL:
-        raise exceptions.RaySystemError(f"{text} A session has room for 6 million objects and 4 million tasks.")
+        raise exceptions.RaySystemError(
+            f"{text} A session has room for 6 million objects and 4 million tasks."
+        )
     raise exceptions.RaySystemError(text)
 
 
@@ -88,10 +100,12 @@ cdef int raise_full(uint64_t requested) except -1:
     if pr_store_stats(&context, &stats) != PR_OK:
         memset(&stats, 0, sizeof(stats))
     raise exceptions.ObjectStoreFullError(
-        f"The object store has no room for an object of {requested:,} bytes. Capacity {stats.capacity_bytes:,}, "
-        f"used {stats.used_bytes:,}, free {stats.capacity_bytes - stats.used_bytes:,} "
-        f"(largest free run {stats.largest_free_bytes:,}), in use by views {stats.pinned_bytes:,} bytes. "
-        "Drop references that are no longer needed, or start with ray.init(object_store_memory=...)."
+        f"The object store has no room for an object of {requested:,} bytes. "
+        f"Capacity {stats.capacity_bytes:,}, used {stats.used_bytes:,}, "
+        f"free {stats.capacity_bytes - stats.used_bytes:,} "
+        f"(largest free run {stats.largest_free_bytes:,}), "
+        f"in use by views {stats.pinned_bytes:,} bytes. Drop references that are no longer needed, "
+        "or start with ray.init(object_store_memory=...)."
     )
 
 
@@ -105,9 +119,12 @@ def arm_failpoints(specification: str) -> None:
 
 
 cdef int opened() except -1:
-    global is_open, is_forked, session_nonce, main_thread, supervisor_gone
-    is_open, is_forked, supervisor_gone = True, False, False
+    global is_open, is_forked, session_nonce, main_thread, supervisor_gone, heap_mapping, in_core
+    is_open, is_forked, supervisor_gone, in_core = True, False, False, 0
     session_nonce = context.header.nonce
+    if heap_mapping is None:   # a forked worker has its parent's
+        heap_mapping = HeapMapping()
+        heap_mapping.bytes, heap_mapping.size = context.heap, context.header.heap_size
     main_thread = threading.get_ident()
     specification = os.environ.get("PYRAY_FAILPOINTS")
     if specification:
@@ -115,7 +132,9 @@ cdef int opened() except -1:
     return 0
 
 
-def create_session(heap_bytes: int, cpus: int, worker_limit: int, resources: dict[str, int], doorbell_fd: int) -> tuple[int, int]:
+def create_session(
+    heap_bytes: int, cpus: int, worker_limit: int, resources: dict[str, int], doorbell_fd: int
+) -> tuple[int, int]:
     """Make a session and become its driver. Resources are in 1/10000. Returns both memfds."""
     cdef pr_session_config config
     if is_open and not is_forked:
@@ -161,21 +180,19 @@ def watch_supervisor(pidfd: int) -> None:
 
 def close_session() -> None:
     """Forget the session: references become inert, the mappings go."""
-    global is_open, supervisor_pidfd, session_nonce, is_forked
+    global is_open, supervisor_pidfd, session_nonce, is_forked, heap_mapping
     if not is_open:
         return
+    forked = is_forked
     is_open = is_forked = False
     session_nonce = 0
     supervisor_pidfd = -1
-    if live_views == 0:
-        pr_session_detach(&context)
-    else:
-        keep_mapped()
-
-
-cdef void keep_mapped() noexcept:
-    # Arrays that outlive the session still point into the heap: its mapping stays until the process ends.
-    memset(&context, 0, sizeof(context))
+    while in_core > 0 and not forked:   # threads that sleep or copy there must be out before the memory goes
+        with nogil:
+            pr_latch_wake_all(&context)
+            pr_os_sleep_ns(200_000)
+    pr_session_detach(&context, True)
+    heap_mapping = None   # unmapped with the last view
 
 
 def end_session() -> None:

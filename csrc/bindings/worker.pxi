@@ -11,7 +11,7 @@ cdef pr_ref current_actor
 
 
 def current_task() -> tuple[str, int, int]:
-    """(name, serial number, attempt) of the task that this worker runs; ("", 0, 0) outside of one."""
+    """(name, serial number, attempt) of the task that this worker runs; ("", 0, 0) if none."""
     return current_name, current_serial, current_attempt
 
 
@@ -50,6 +50,18 @@ cdef find_function(pr_ref ref):
             functions.clear()
         functions[key] = function
     return function
+
+
+cdef int forget_functions() except -1:
+    """Before sleeping: a function that nobody can call must not keep what it captured."""
+    cdef pr_ref ref
+    cdef uint64_t key
+    for packed in list(functions) if functions else ():
+        key = packed
+        ref = pr_ref(<pr_index>(key >> 32), <uint32_t>key)
+        if not pr_is_referenced(&context, ref):
+            del functions[packed]
+    return 0
 
 
 cdef unpack(pr_taken *taken):
@@ -136,7 +148,9 @@ cdef Results store_results(pr_taken *taken, value):
         return results
     values = tuple(value) if hasattr(value, "__iter__") else None
     if values is None or len(values) != count:
-        found = f"{len(values)} values" if values is not None else f"an object of type {type(value).__name__}"
+        found = f"an object of type {type(value).__name__}"
+        if values is not None:
+            found = f"{len(values)} values"
         raise ValueError(f"Task returned {found}, but num_returns={count}.")
     store_each(results, taken, values, 0)
     return results
@@ -146,7 +160,7 @@ cdef int store_each(Results results, pr_taken *taken, tuple values, uint32_t fla
     cdef pr_ref refs[PR_STEP_RESULTS]
     cdef uint32_t i, first = 0, count = taken.result_count
     while first < count:
-        share = min(count - first, PR_STEP_RESULTS)
+        share = min(count - first, <uint32_t>PR_STEP_RESULTS)
         status = pr_task_results(&context, taken.task, first, refs, share)
         if status != PR_OK:
             raise_status(status, "cannot store a result")
@@ -181,15 +195,19 @@ cdef Results run(pr_taken *taken, translate):
         try:
             return store_error(taken, translated)
         except exceptions.ObjectStoreFullError:
-            return store_error(taken, exceptions.ObjectStoreFullError("the store has no room for the task's error"))
+            return store_error(
+                taken, exceptions.ObjectStoreFullError("the store has no room for the task's error")
+            )
     finally:
         running_task = 0
         current_name, current_serial, current_attempt = "", 0, 0
 
 
 def worker_loop(translate, on_idle) -> None:
-    """Run tasks until the session or the actor ends. `translate(error, task name)` makes the error to store;
-    `on_idle()` is called before sleeping."""
+    """Run tasks until the session or the actor ends.
+
+    `translate(error, task name)` makes the error to store; `on_idle()` is called before sleeping.
+    """
     cdef pr_taken taken
     cdef pr_index latch = pr_slot_at(&context, context.slot).latch
     cdef uint32_t seen = pr_latch_sequence(&context, latch)
@@ -203,6 +221,7 @@ def worker_loop(translate, on_idle) -> None:
             results = None
         elif status == PR_EMPTY:
             on_idle()
+            forget_functions()
             with nogil:
                 pr_latch_sleep(&context, latch, seen, -1)
             PyErr_CheckSignals()
@@ -227,7 +246,7 @@ def become_subreaper() -> None:
     pr_os_become_subreaper()
 
 
-# ---- supervisor ----------------------------------------------------------------------------------------
+# ---- supervisor ----------------------------------------------------------------------------------
 
 def reserve_worker() -> int:
     """A slot for a worker that somebody asked for, or 0."""

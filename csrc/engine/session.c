@@ -120,7 +120,7 @@ enum pr_status pr_session_create(struct pr_context *ctx, const struct pr_session
     PR_TRY(pr_segment_create(ctx, plans, PR_POOLS, PR_ALIGN_UP(config->heap_bytes, 4096)));
     enum pr_status status = pr_transact(ctx, initialise, (void *)config);
     if (status == PR_OK) status = join_as(ctx, PR_SLOT_DRIVER);
-    if (status != PR_OK) pr_session_detach(ctx);
+    if (status != PR_OK) pr_session_detach(ctx, false);
     return status;
 }
 
@@ -150,11 +150,11 @@ enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int hea
     return join_as(ctx, kind);
 }
 
-void pr_session_detach(struct pr_context *ctx)
+void pr_session_detach(struct pr_context *ctx, bool keep_heap)
 {
     if (ctx->header != NULL) pr_local_close(ctx);
     if (ctx->heap_granules != NULL) pr_os_unmap(ctx->heap_granules, ctx->header->heap_size / 65536 + 1);
-    pr_segment_detach(ctx);
+    pr_segment_detach(ctx, keep_heap);
 }
 
 /* ---- workers ---------------------------------------------------------------------------------------- */
@@ -221,9 +221,19 @@ static enum pr_status claim_latch(struct pr_context *ctx, void *argument) { retu
 
 enum pr_status pr_latch_claim(struct pr_context *ctx, pr_index *latch) { return pr_transact(ctx, claim_latch, latch); }
 
+/* The private marks "watched by this latch" go before the watches do: another thread may get the same latch,
+ * and must not believe them. */
+static void forget_watches(struct pr_context *ctx, pr_index latch)
+{
+    pr_index edge = pr_latch_at(ctx, latch)->watches;
+    for (uint32_t i = 0; i < PR_STEP_EDGES && edge != PR_NONE; i++, edge = pr_edge_at(ctx, edge)->link)
+        ctx->local[pr_edge_at(ctx, edge)->object].watch = PR_NONE;
+}
+
 static enum pr_status unclaim_latch(struct pr_context *ctx, void *argument)
 {
     const pr_index *latch = argument;
+    forget_watches(ctx, *latch);
     return pr_repair_latch(ctx, ctx->slot, *latch);
 }
 

@@ -28,7 +28,8 @@ PR_MUST_CHECK enum pr_status pr_session_class(struct pr_context *ctx, const stru
 /* Joins as `kind` (a supervisor, or another driver). */
 PR_MUST_CHECK enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd,
                                                enum pr_slot_kind kind, uint32_t small_tables);
-void pr_session_detach(struct pr_context *ctx);
+/* Leaves without a word to anybody. `keep_heap` as for pr_segment_detach. */
+void pr_session_detach(struct pr_context *ctx, bool keep_heap);
 
 /* The supervisor, before it forks: a slot for one requested worker. PR_EMPTY if none is requested. */
 PR_MUST_CHECK enum pr_status pr_worker_reserve(struct pr_context *ctx, pr_index *slot);

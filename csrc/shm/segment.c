@@ -100,7 +100,7 @@ enum pr_status pr_segment_create(struct pr_context *ctx, const struct pr_pool_pl
     PR_ASSERT(pool_count <= PR_POOL_MAX);
     clear_context(ctx);
     enum pr_status status = create(ctx, plans, pool_count, heap_size);
-    if (status != PR_OK) pr_segment_detach(ctx);
+    if (status != PR_OK) pr_segment_detach(ctx, false);
     return status;
 }
 
@@ -142,7 +142,7 @@ enum pr_status pr_segment_attach(struct pr_context *ctx, const struct pr_pool_pl
     enum pr_status status = attach(ctx, plans, pool_count);
     if (status != PR_OK) {
         ctx->control_fd = ctx->heap_fd = -1; /* still the caller's */
-        pr_segment_detach(ctx);
+        pr_segment_detach(ctx, false);
     }
     return status;
 }
@@ -159,11 +159,11 @@ static uint64_t size_of_fd(int fd)
     return fd >= 0 && pr_os_fd_size(fd, &size) == PR_OK ? size : 0;
 }
 
-void pr_segment_detach(struct pr_context *ctx)
+void pr_segment_detach(struct pr_context *ctx, bool keep_heap)
 {
     uint64_t control_size = size_of_fd(ctx->control_fd), heap_size = size_of_fd(ctx->heap_fd);
     if (ctx->heap_writable != NULL) pr_os_unmap(ctx->heap_writable, heap_size);
-    if (ctx->heap != NULL) pr_os_unmap((void *)ctx->heap, heap_size);
+    if (ctx->heap != NULL && !keep_heap) pr_os_unmap((void *)ctx->heap, heap_size);
     if (ctx->writable != NULL) pr_os_unmap(ctx->writable, control_size);
     if (ctx->header != NULL) pr_os_unmap((void *)ctx->header, control_size);
     close_fd(&ctx->control_fd);

@@ -111,7 +111,8 @@ PR_MUST_CHECK enum pr_status pr_segment_create(struct pr_context *ctx, const str
 PR_MUST_CHECK enum pr_status pr_segment_attach(struct pr_context *ctx, const struct pr_pool_plan *plans,
                                                uint32_t pool_count, int control_fd, int heap_fd);
 
-void pr_segment_detach(struct pr_context *ctx);
+/* Unmaps and closes everything; with `keep_heap` the read-only mapping of the heap stays, and is the caller's. */
+void pr_segment_detach(struct pr_context *ctx, bool keep_heap);
 
 static inline const void *pr_at(const struct pr_context *ctx, uint64_t offset)
 {

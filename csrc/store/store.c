@@ -332,6 +332,19 @@ void pr_unpin(struct pr_context *ctx, struct pr_ref ref)
     if (--local->pins == 0) give_back(ctx, ref, PR_HELD_PIN);
 }
 
+static enum pr_status find_referenced(struct pr_context *ctx, void *argument)
+{
+    const struct pr_ref *ref = argument;
+    const struct pr_object *o;
+    PR_TRY(pr_object_find(ctx, *ref, &o));
+    return o->refs > 0 ? PR_OK : PR_STALE;
+}
+
+bool pr_is_referenced(struct pr_context *ctx, struct pr_ref ref)
+{
+    return pr_transact(ctx, find_referenced, &ref) == PR_OK;
+}
+
 /* ---- statistics ------------------------------------------------------------------------------------ */
 
 static enum pr_status read_stats(struct pr_context *ctx, void *argument)

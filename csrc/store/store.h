@@ -81,6 +81,9 @@ void pr_unpin(struct pr_context *ctx, struct pr_ref ref);
 /* Inside a transaction: takes or extends this process's HELD edge. */
 PR_MUST_CHECK enum pr_status pr_hold(struct pr_context *ctx, pr_index object, uint32_t flags, pr_index *edge);
 
+/* Does anybody but views still refer to it? */
+bool pr_is_referenced(struct pr_context *ctx, struct pr_ref ref);
+
 struct pr_store_stats {
     uint64_t capacity_bytes, used_bytes, peak_bytes, pinned_bytes, largest_free_bytes;
     uint32_t objects, edges, pending;

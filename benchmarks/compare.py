@@ -128,10 +128,12 @@ def choose_systems(options: argparse.Namespace) -> dict[str, str]:
     if not ray_python:
         print("without Ray (give --ray-python or --make-ray-venv)", file=sys.stderr)
         del pythons["ray"]
-    for name, module in (("pyray", "pyray"), ("joblib", "joblib")):
-        if options.python == sys.executable and importlib.util.find_spec(module) is None:
-            print(f"without {name}: not installed", file=sys.stderr)
-            del pythons[name]
+    if options.python == sys.executable:
+        if importlib.util.find_spec("pyray") is None:
+            sys.exit("compare.py: no pyray here: run with the interpreter of `make build`'s venv")
+        if importlib.util.find_spec("joblib") is None:
+            print("without joblib: not installed", file=sys.stderr)
+            del pythons["joblib"]
     return pythons
 
 

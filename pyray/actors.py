@@ -32,7 +32,7 @@ class ActorMethod:
         self._num_returns = num_returns
         self._submitter: Submitter | None = None
 
-    def remote(self, *args: Any, **kwargs: Any) -> Any:
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
         """Submit a call. One caller's calls run in the order made.
 
         Returns:
@@ -184,7 +184,7 @@ class ActorClass:
             return getattr(self._cls, name)
         raise AttributeError(f"actor class '{self.__name__}' has no attribute '{name}'")
 
-    def remote(self, *args: Any, **kwargs: Any) -> ActorHandle:
+    def remote(self, /, *args: Any, **kwargs: Any) -> ActorHandle:
         """Create an actor: a process in which the constructor runs with these arguments.
 
         Raises:

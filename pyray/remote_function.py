@@ -62,7 +62,7 @@ class RemoteFunction:
             f"try '{name}.remote()'."
         )
 
-    def remote(self, *args: Any, **kwargs: Any) -> Any:
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
         """Submit a task.
 
         Args:

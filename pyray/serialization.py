@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 from pyray import _core
 from pyray._core import PICKLING_ERRORS
 
+if TYPE_CHECKING:
+    from pyray._core import ObjectRef
+
 CODE_LIMIT_BYTES = 100 << 20
 """Functions and classes above this usually capture an array by accident (Ray's limit)."""
 SLACK = 1.1

@@ -6,9 +6,11 @@ import inspect
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyray import runtime
+from pyray._core import PICKLING_ERRORS
 from pyray.engine import Submitter, TaskSpec
 from pyray.options import validate_actor_options
 from pyray.remote_function import _is_current, demand_of
+from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class ActorMethod:
         self._num_returns = num_returns
         self._submitter: Submitter | None = None
 
-    def remote(self, *args: Any, **kwargs: Any) -> Any:
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
         """Submit a call. One caller's calls run in the order made.
 
         Returns:
@@ -49,7 +51,11 @@ class ActorMethod:
         signature = self._signature
         if kwargs or not signature.min_positional <= len(args) <= signature.max_positional:
             signature.check(args, kwargs)
-        return submitter.submit(args, kwargs)
+        try:
+            return submitter.submit(args, kwargs)
+        except PICKLING_ERRORS as error:
+            name = f"{self._owner._class_name}.{self._name}"
+            raise unfit_argument(name, args, kwargs, error) from error
 
     def options(self, *, num_returns: int | None = None, name: str | None = None) -> ActorMethod:
         """Return the same method with other options."""
@@ -173,12 +179,12 @@ class ActorClass:
         """Class and static methods work on the class itself."""
         if name.startswith("_"):
             raise AttributeError(name)
-        attribute = inspect.getattr_static(self._cls, name)
+        attribute = inspect.getattr_static(self._cls, name, None)
         if isinstance(attribute, classmethod | staticmethod):
             return getattr(self._cls, name)
         raise AttributeError(f"actor class '{self.__name__}' has no attribute '{name}'")
 
-    def remote(self, *args: Any, **kwargs: Any) -> ActorHandle:
+    def remote(self, /, *args: Any, **kwargs: Any) -> ActorHandle:
         """Create an actor: a process in which the constructor runs with these arguments.
 
         Raises:
@@ -194,9 +200,11 @@ class ActorClass:
         )
         if self._options.get("num_cpus") is None and keeps:
             spec = TaskSpec(spec.name, 1, demand_of(self._options, default_cpus=0), 0)
-        handle, _created = engine.actor(self._code, spec, keeps_resources=keeps).submit(
-            args, kwargs
-        )
+        submitter = engine.actor(self._code, spec, keeps_resources=keeps)
+        try:
+            handle, _created = submitter.submit(args, kwargs)
+        except PICKLING_ERRORS as error:
+            raise unfit_argument(self.__name__, args, kwargs, error) from error
         return ActorHandle(handle, self.__name__, self._methods)
 
     def options(self, **options: Any) -> ActorClass:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 from pyray import runtime
-from pyray._core import ObjectRef
+from pyray._core import PICKLING_ERRORS, ObjectRef
 from pyray.actors import ActorHandle
+from pyray.serialization import not_serializable
 
 
 def put(value: Any, *, _owner: Any = None, _tensor_transport: str = "object_store") -> ObjectRef:
@@ -30,7 +32,10 @@ def put(value: Any, *, _owner: Any = None, _tensor_transport: str = "object_stor
             "Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do this, "
             "you can wrap the ray.ObjectRef in a list and call 'put' on it."
         )
-    return runtime.engine().put(value)
+    try:
+        return runtime.engine().put(value)
+    except PICKLING_ERRORS as error:
+        raise not_serializable("the put value", value, error) from error
 
 
 def get(object_refs: Any, *, timeout: float | None = None, _tensor_transport: Any = None) -> Any:
@@ -49,10 +54,13 @@ def get(object_refs: Any, *, timeout: float | None = None, _tensor_transport: An
         GetTimeoutError: If the time is over. It is a TimeoutError.
         RayTaskError: If a task raised: an instance of the task's exception class as well.
         RayError: If a worker or an actor died, or an object was lost.
-        ValueError: If it is asked for anything else than references.
+        ValueError: If it is asked for anything else than references, or the timeout is negative.
+        TypeError: If a list contains anything else than references.
     """
     del _tensor_transport
     engine = runtime.engine()
+    if timeout is not None:
+        _check_timeout(timeout)
     if type(object_refs) is ObjectRef:
         return engine.get(object_refs, timeout)
     if not isinstance(object_refs, list):
@@ -60,9 +68,6 @@ def get(object_refs: Any, *, timeout: float | None = None, _tensor_transport: An
             object_refs = list(object_refs)
         else:
             raise _not_refs(object_refs)
-    for ref in object_refs:
-        if type(ref) is not ObjectRef:
-            raise _not_refs(ref)
     return engine.get_many(object_refs, timeout)
 
 
@@ -98,12 +103,11 @@ def wait(
     del fetch_local
     if not isinstance(ray_waitables, list):
         raise _not_a_list(ray_waitables)
-    if timeout is not None and timeout < 0:
-        raise ValueError(f"The 'timeout' argument must be nonnegative. Received {timeout}")
+    if timeout is not None:
+        _check_timeout(timeout)
     if not ray_waitables:
         return [], []
-    if isinstance(num_returns, bool) or not isinstance(num_returns, int):
-        raise TypeError(f"num_returns must be an integer, got {num_returns!r}")
+    num_returns = operator.index(num_returns)
     if num_returns <= 0:
         raise ValueError(f"Invalid number of objects to return {num_returns}.")
     if num_returns > len(ray_waitables):
@@ -118,6 +122,11 @@ def _not_a_list(found: object) -> TypeError:
     return TypeError(
         f"wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got {kind}"
     )
+
+
+def _check_timeout(timeout: float) -> None:
+    if not timeout >= 0:  # not a number is not either
+        raise ValueError(f"The 'timeout' argument must be nonnegative. Received {timeout}")
 
 
 def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:

@@ -21,6 +21,7 @@ UNKNOWN = "(unknown)"
 """The resource that stands for all that the machine does not have; its total is 0."""
 
 _core.set_failure_translator(failures.exception_of)
+_core.set_value_errors(failures.unreadable, serialization.not_serializable)
 _core.set_discovery(serialization.discover)
 
 
@@ -89,10 +90,15 @@ class CoreEngine:
 
     def resources(self) -> dict[str, tuple[float, float]]:
         """Return (total, free) by resource name."""
+        store = _core.store_stats()
+        capacity, used = store["capacity_bytes"], store["used_bytes"]
         return {
-            name: (total / UNIT, free / UNIT)
-            for name, (total, free) in _core.resources().items()
-            if name != UNKNOWN
+            "object_store_memory": (float(capacity), float(capacity - used)),
+            **{
+                name: (total / UNIT, free / UNIT)
+                for name, (total, free) in _core.resources().items()
+                if name != UNKNOWN
+            },
         }
 
     def nodes(self) -> Sequence[dict[str, Any]]:

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from pyray import exceptions
 from pyray.deaths import describe_exit, worker_crashed_message
+from pyray.tracebacks import format_traceback
 
 
 class Cause(IntEnum):
@@ -18,6 +19,18 @@ class Cause(IntEnum):
     ACTOR_EXITED = 5
     OWNER_DIED = 6
     CANCELLED = 7
+
+
+def unreadable(error: Exception, is_error: bool) -> Exception:  # noqa: FBT001  (called from C)
+    """Return the exception for a stored value that cannot be loaded here.
+
+    Args:
+        error: What loading it raised.
+        is_error: Whether the value is a task's error.
+    """
+    if is_error:
+        return exceptions.UnserializableException(format_traceback(error))
+    return exceptions.RaySystemError(f"{type(error).__name__}: {error}", format_traceback(error))
 
 
 def exception_of(  # noqa: PLR0913, PLR0917  (the fields of struct pr_failure)

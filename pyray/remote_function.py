@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyray import runtime
+from pyray._core import PICKLING_ERRORS
 from pyray.engine import Submitter, TaskSpec
 from pyray.execution import RetryExceptions
 from pyray.options import TASK_OPTIONS, validate_task_options
+from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class RemoteFunction:
             f"try '{name}.remote()'."
         )
 
-    def remote(self, *args: Any, **kwargs: Any) -> Any:
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
         """Submit a task.
 
         Args:
@@ -81,7 +83,10 @@ class RemoteFunction:
             submitter, signature = self._prepare()
         if kwargs or not signature.min_positional <= len(args) <= signature.max_positional:
             signature.check(args, kwargs)
-        return submitter.submit(args, kwargs)
+        try:
+            return submitter.submit(args, kwargs)
+        except PICKLING_ERRORS as error:
+            raise unfit_argument(self.__name__, args, kwargs, error) from error
 
     def options(self, **options: Any) -> RemoteFunction:
         """Return the same function with other options."""
@@ -116,10 +121,11 @@ class RemoteFunction:
 
     def _spec(self) -> TaskSpec:
         num_returns = self._option("num_returns")
-        if inspect.isgeneratorfunction(self._function) or isinstance(num_returns, str):
+        streams = num_returns is None and inspect.isgeneratorfunction(self._function)
+        if streams or isinstance(num_returns, str):
             raise NotImplementedError(
                 f"{self.__name__}: generator tasks are not available in this version of pyray; "
-                "return a list."
+                "return a list, or set num_returns to a number."
             )
         max_retries = self._option("max_retries")
         return TaskSpec(

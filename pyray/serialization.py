@@ -7,12 +7,14 @@ those who do not use it.
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from collections.abc import Callable
 from pickle import PickleBuffer
 from typing import TYPE_CHECKING, Any
 
 from pyray import _core
+from pyray._core import PICKLING_ERRORS
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef
@@ -21,6 +23,9 @@ CODE_LIMIT_BYTES = 100 << 20
 """Functions and classes above this usually capture an array by accident (Ray's limit)."""
 SLACK = 1.1
 """An Arrow value whose buffers are larger than what it shows by this factor is compacted."""
+
+_short = reprlib.Repr()
+_short.maxother = _short.maxstring = 200
 
 
 def export(code: Callable[..., Any]) -> ObjectRef:
@@ -34,7 +39,7 @@ def export(code: Callable[..., Any]) -> ObjectRef:
     name = getattr(code, "__qualname__", repr(code))
     try:
         ref, size_bytes = _core.put_code(code)
-    except TypeError as error:
+    except PICKLING_ERRORS as error:
         raise TypeError(f"Could not serialize the {kind} {name}: {error}") from error
     if size_bytes > CODE_LIMIT_BYTES:
         raise ValueError(
@@ -44,6 +49,30 @@ def export(code: Callable[..., Any]) -> ObjectRef:
             "Tip: store large objects with ray.put() and pass the reference as an argument."
         )
     return ref
+
+
+def not_serializable(what: str, value: Any, error: Exception) -> TypeError:
+    """Return the error that names what could not be pickled."""
+    return TypeError(f"Could not serialize {what} {_short.repr(value)}: {error}")
+
+
+def unfit_argument(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
+) -> Exception:
+    """Return the error that names the argument of a call which cannot be pickled.
+
+    Args:
+        name: The task's or method's name.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        error: What pickling them all together gave; returned when each can be pickled alone.
+    """
+    for value in (*args, *kwargs.values()):
+        try:
+            _core.try_pickle(value)
+        except PICKLING_ERRORS as problem:
+            return not_serializable(f"an argument of {name},", value, problem)
+    return error
 
 
 def discover(kind: type) -> None:

@@ -205,6 +205,7 @@ def _resources(
         "GPU": num_gpus or 0,
         "memory": float(machine.memory_available()),
         "node:127.0.0.1": 1.0,
+        "node:__internal_head__": 1.0,
     }
     for name, amount in (custom or {}).items():
         if name in {"CPU", "GPU"}:

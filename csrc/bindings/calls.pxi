@@ -1,6 +1,8 @@
 # put, get, wait, submit.
 
 cdef object failure_to_exception = None   # pyray.failures.exception_of
+cdef object unreadable_value = None       # pyray.failures.unreadable
+cdef object unfit_result = None           # pyray.serialization.not_serializable
 cdef object collect_garbage = None        # gc.collect, when the store is full
 
 
@@ -8,6 +10,13 @@ def set_failure_translator(function) -> None:
     """For errors of the system: `function(cause, pid, wait_status, ran_ms, name, detail)`."""
     global failure_to_exception
     failure_to_exception = function
+
+
+def set_value_errors(unreadable, unfit) -> None:
+    """For values that cannot be loaded or pickled: `unreadable(error, is_error)`,
+    `unfit(what, value, error)`."""
+    global unreadable_value, unfit_result
+    unreadable_value, unfit_result = unreadable, unfit
 
 
 # ---- put -----------------------------------------------------------------------------------------
@@ -61,7 +70,19 @@ cdef fetch(pr_ref ref, pr_status *status, bint *is_error):
     at = fetched.bytes if fetched.bytes != NULL else <const uint8_t *>fetched.value
     if fetched.kind == PR_KIND_FAILURE:
         return failure_of(<const pr_failure *>at)
+    if fetched.kind == KIND_PICKLE5:
+        return load(at, fetched.size_bytes, view, is_error[0])
     return decode(fetched.kind, at, fetched.size_bytes, view)
+
+
+cdef load(const uint8_t *at, uint64_t size, View view, bint is_error):
+    """The value of a pickle. What users' code raises while it is loaded is told from a task's error."""
+    try:
+        return decode_pickle(at, size, view)
+    except exceptions.RayError:
+        raise
+    except Exception as error:
+        raise unreadable_value(error, is_error) from error
 
 
 cdef failure_of(const pr_failure *failure):
@@ -80,7 +101,10 @@ cdef fetch_argument(pr_ref ref):
     """The value of a task's argument, sealed since before the task started and held by the task."""
     cdef pr_status status = PR_OK
     cdef bint is_error = False
-    value = fetch(ref, &status, &is_error)
+    try:
+        value = fetch(ref, &status, &is_error)
+    except exceptions.RaySystemError as error:
+        raise FailedArgument(error)
     if status != PR_OK:
         raise_status(status, "an argument of the task")
     if is_error:
@@ -148,7 +172,7 @@ cdef class RefArray:
     cdef pr_ref *refs
     cdef uint8_t *sealed
 
-    def __cinit__(self, list refs):
+    def __cinit__(self, list refs, bint waits=False):
         cdef Py_ssize_t count = len(refs), i
         self.refs = <pr_ref *>PyMem_Malloc(count * (sizeof(pr_ref) + 1) + 1)
         if self.refs == NULL:
@@ -158,7 +182,7 @@ cdef class RefArray:
         for i in range(count):
             ref = refs[i]
             if type(ref) is not ObjectRef:
-                raise_not_ref(ref)
+                raise_not_ref(ref, waits)
             if (<ObjectRef>ref).nonce != session_nonce:
                 check_session(ref)
             self.refs[i] = (<ObjectRef>ref).ref
@@ -167,8 +191,15 @@ cdef class RefArray:
         PyMem_Free(self.refs)
 
 
-cdef int raise_not_ref(value) except -1:
-    raise TypeError(f"expected a list of ObjectRef, got an element of type {type(value).__name__}")
+cdef int raise_not_ref(value, bint waits) except -1:
+    if waits:
+        raise TypeError(
+            "wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, "
+            f"got list containing {type(value)}"
+        )
+    raise TypeError(
+        f"Attempting to call `get` on the value {value!r}, which is not an ray.ObjectRef."
+    )
 
 
 # ---- wait ----------------------------------------------------------------------------------------
@@ -290,7 +321,7 @@ def wait(list refs, uint32_t num_returns, timeout) -> tuple[list, list]:
     cdef Py_ssize_t count = len(refs), i
     cdef uint32_t taken = 0
     check_usable()
-    cdef RefArray array = RefArray(refs)
+    cdef RefArray array = RefArray(refs, True)
     refuse_duplicates(array.refs, count)
     wait_for(array.refs, count, num_returns, False, timeout, array.sealed)
     while taken < num_returns and array.sealed[taken]:
@@ -349,7 +380,7 @@ cdef int refuse_duplicates(const pr_ref *refs, Py_ssize_t count) except -1:
         mark = 1
     for i in range(count):
         if context.local[refs[i].index].mark == mark:
-            raise ValueError("Wait requires a list of unique object refs.")
+            raise ValueError("Wait requires a list of unique ray_waitables.")
         context.local[refs[i].index].mark = mark
     return 0
 

@@ -131,6 +131,14 @@ cdef ReusedPickler new_pickler():
 cdef object c_dump = _pickle.Pickler.dump
 
 
+PICKLING_ERRORS = (TypeError, AttributeError, _pickle.PicklingError)   # it cannot take a value
+
+
+def try_pickle(value) -> None:
+    """Pickle a value for nothing but the error that it may raise."""
+    pickle(value)
+
+
 cdef Pickled pickle(value):
     cdef ReusedPickler reused = idle_picklers.pop() if idle_picklers else new_pickler()
     cdef Pickled pickled = Pickled()

@@ -22,8 +22,10 @@ cdef class ObjectRef:
     cdef object __weakref__
 
     def __init__(self, id=None):
-        if not isinstance(id, bytes) or len(id) != 28:
-            raise TypeError("ObjectRef: expected the 28 bytes of ObjectRef.binary()")
+        if not isinstance(id, bytes):
+            raise TypeError(f"Unsupported type: {type(id)}, expected bytes")
+        if len(id) != 28:
+            raise ValueError(f"ID string needs to have length 28, got {len(id)}")
         if int.from_bytes(id[8:16], "big") != session_nonce:
             raise ValueError("ObjectRef: these bytes name an object of another session")
         self.ref.index = int.from_bytes(id[:4], "big")
@@ -55,6 +57,16 @@ cdef class ObjectRef:
     @classmethod
     def __class_getitem__(cls, item):
         return cls
+
+    @classmethod
+    def from_binary(cls, id: bytes) -> ObjectRef:
+        """The reference that these bytes of `binary()` name."""
+        return cls(id)
+
+    @classmethod
+    def from_hex(cls, hex_id: str) -> ObjectRef:
+        """The reference that this text of `hex()` names."""
+        return cls(bytes.fromhex(hex_id))
 
     def binary(self) -> bytes:
         """The reference as 28 bytes."""

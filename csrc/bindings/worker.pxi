@@ -70,9 +70,13 @@ cdef unpack(pr_taken *taken):
     cdef bint is_error = False
     if not taken.flags & ARGUMENTS_PICKLED:
         return unpack_arguments(taken.value)
-    if taken.arguments.index == PR_NONE:
-        return restore_awaited(decode_pickle(taken.value, taken.size_bytes, None))
-    packed = fetch(taken.arguments, &status, &is_error)
+    try:
+        if taken.arguments.index == PR_NONE:
+            packed = load(taken.value, taken.size_bytes, None, False)
+        else:
+            packed = fetch(taken.arguments, &status, &is_error)
+    except exceptions.RaySystemError as error:
+        raise FailedArgument(error)
     if status != PR_OK:
         raise_status(status, "the task's arguments")
     return restore_awaited(packed)
@@ -118,7 +122,10 @@ cdef int store_result(Results results, pr_ref ref, value, uint32_t flags) except
     cdef Encoded e = Encoded()
     cdef uint64_t offset = 0
     cdef pr_status status
-    encode(e, value, PR_INLINE_BYTES)
+    try:
+        encode(e, value, PR_INLINE_BYTES)
+    except PICKLING_ERRORS as error:
+        raise unfit_result(f"the result of {current_name},", value, error) from error
     e.value.flags = flags
     if e.value.size_bytes > PR_INLINE_BYTES:
         status = begin(e, &ref, True, &offset)
@@ -150,7 +157,7 @@ cdef Results store_results(pr_taken *taken, value):
     if values is None or len(values) != count:
         found = f"an object of type {type(value).__name__}"
         if values is not None:
-            found = f"{len(values)} values"
+            found = f"{len(values)} objects"
         raise ValueError(f"Task returned {found}, but num_returns={count}.")
     store_each(results, taken, values, 0)
     return results

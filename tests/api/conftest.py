@@ -1,0 +1,51 @@
+"""Fixtures for the tests of the public API."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pyray as ray
+
+
+class Gate:
+    """Tasks that wait until the gate is open, and return "through"; they take no CPU."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._refs: list[ray.ObjectRef] = []
+
+    def task(self) -> ray.ObjectRef:
+        """Submit a task that waits at the gate."""
+        path = str(self._path)
+
+        @ray.remote(num_cpus=0)
+        def wait_for_gate() -> str:
+            while not os.path.exists(path):
+                time.sleep(0.001)
+            return "through"
+
+        self._refs.append(wait_for_gate.remote())
+        return self._refs[-1]
+
+    def open(self) -> None:
+        """Let all tasks through."""
+        self._path.touch()
+
+    def close_down(self) -> None:
+        """Let all tasks end."""
+        self.open()
+        ray.get(self._refs)
+        self._refs.clear()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """A gate that is closed; it opens when the test ends."""
+    made = Gate(tmp_path / "gate")
+    yield made
+    made.close_down()

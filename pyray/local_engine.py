@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, cast
 
 from pyray import _core
@@ -59,7 +61,7 @@ class LocalEngine(CoreEngine):
     """
 
     def __init__(self, config: LocalConfig) -> None:
-        self._doorbell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._doorbell = _above_standard(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
         units = {name: round(amount * UNIT) for name, amount in config.resources.items()}
         cpus = max(1, int(config.resources.get("CPU", 1)))
         try:
@@ -70,14 +72,15 @@ class LocalEngine(CoreEngine):
                 {**units, UNKNOWN: 0},
                 self._doorbell,
             )
+            super().__init__()
+            for _ in range(config.prestart):
+                _core.request_worker()
+            self._supervisor = self._start_supervisor(config, cpus, control_fd, heap_fd)
+            self._pidfd = _above_standard(os.pidfd_open(self._supervisor.pid))
         except BaseException:
+            _core.close_session()
             os.close(self._doorbell)
             raise
-        super().__init__()
-        for _ in range(config.prestart):
-            _core.request_worker()
-        self._supervisor = self._start_supervisor(config, cpus, control_fd, heap_fd)
-        self._pidfd = os.pidfd_open(self._supervisor.pid)
         _core.watch_supervisor(self._pidfd)
 
     def _start_supervisor(
@@ -94,7 +97,7 @@ class LocalEngine(CoreEngine):
         }
         environment = dict.fromkeys(THREAD_SETTINGS, "1") | dict(os.environ)
         environment |= config.env_vars
-        environment["PYRAY_SESSION_ID"] = f"{_core.nonce():016x}"
+        environment["PYRAY_SESSION_ID"] = self._session_id = f"{_core.nonce():016x}"
         process = subprocess.Popen(
             [sys.executable, "-c", START],
             stdin=subprocess.PIPE,
@@ -120,12 +123,31 @@ class LocalEngine(CoreEngine):
         poller.register(self._pidfd, select.POLLIN)
         if not poller.poll(SHUTDOWN_S * 1000):
             self._supervisor.send_signal(signal.SIGKILL)
-        self._supervisor.wait()
+        if self._supervisor.wait() != 0:
+            self._end_survivors()
         _core.close_session()
         os.close(self._pidfd)
         os.close(self._doorbell)
+
+    def _end_survivors(self) -> None:
+        """The supervisor could not do its work: end what tasks have started and it did not reap."""
+        mark = f"PYRAY_SESSION_ID={self._session_id}".encode()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(entry.name), signal.SIGKILL)
 
     def forget(self) -> None:
         """In a forked child: let go of what was inherited, without ending anything."""
         _core.close_session()
         self._supervisor.returncode = 0  # not ours to wait for
+
+
+def _above_standard(descriptor: int) -> int:
+    """Return a descriptor that is none of standard input, output and error, should those be closed."""
+    if descriptor > 2:  # noqa: PLR2004  (standard error)
+        return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(descriptor)

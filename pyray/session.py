@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from pyray import machine, runtime
+from pyray import interrupts, machine, runtime
 from pyray.local_engine import LocalConfig, LocalEngine
 
 logger = logging.getLogger("pyray")
@@ -78,7 +78,7 @@ _turn = _Turn()
 def _one_at_a_time(function: Callable[_P, _R]) -> Callable[_P, _R]:
     @functools.wraps(function)
     def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        with _turn.lock:
+        with _turn.lock, interrupts.deferred():
             return function(*args, **kwargs)
 
     return wrapper

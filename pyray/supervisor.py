@@ -5,8 +5,8 @@
 It is not on the path of any task. It sleeps until one of these happens:
 
     doorbell     somebody wants a worker, a kill, or the end of the session (an eventfd)
-    a pidfd      a worker has died: reap it, then give back what it held
-    driver's     the driver is gone, by whatever means: end everything
+    SIGCHLD      a worker has died: reap it, then give back what it held
+    driver's     the driver is gone, by whatever means (a pidfd): end everything
 
 It imports what workers need once, stays single-threaded, and forks: a worker starts in milliseconds
 and shares the interpreter's pages. When the supervisor itself dies, the kernel kills the workers
@@ -44,12 +44,15 @@ class Supervisor:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
-        self.slots: dict[int, tuple[int, int]] = {}  # pidfd -> (pid, slot)
+        self.slots: dict[int, int] = {}  # pid -> slot
         self.doorbell: int = settings["doorbell_fd"]
         self.driver = os.pidfd_open(settings["driver_pid"])
-        self.poller = select.epoll()
-        for descriptor in (self.doorbell, self.driver):
-            self.poller.register(descriptor, select.EPOLLIN)
+        self.deaths, self.deaths_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(self.deaths_in, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        self.poller = select.poll()
+        for descriptor in (self.doorbell, self.driver, self.deaths):
+            self.poller.register(descriptor, select.POLLIN)
         self.kills_seen = 0
         self.next_trim_s = time.monotonic() + TRIM_AFTER_S
 
@@ -59,17 +62,23 @@ class Supervisor:
             return  # it died before it could be watched
         while not _core.is_session_ending():
             self.start_requested_workers()
-            ready = [descriptor for descriptor, _ in self.poller.poll(self._patience_s())]
-            if self.driver in ready:
+            if self.driver in self._wait(self._patience_s()):
                 return
-            if self.doorbell in ready:
-                with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self.doorbell)
-                self.kill_requested_workers()
-            for descriptor in ready:
-                if descriptor in self.slots:
-                    self.reap(descriptor)
+            self.reap()
+            self.kill_requested_workers()
             self.trim()
+
+    def _wait(self, seconds: float | None) -> list[int]:
+        """Sleep until something happens; return the descriptors that say what."""
+        milliseconds = None if seconds is None else seconds * 1000
+        ready = [descriptor for descriptor, _ in self.poller.poll(milliseconds)]
+        with contextlib.suppress(BlockingIOError):
+            if self.doorbell in ready:
+                os.eventfd_read(self.doorbell)
+        with contextlib.suppress(BlockingIOError):
+            if self.deaths in ready:
+                os.read(self.deaths, 65536)
+        return ready
 
     def _patience_s(self) -> float | None:
         """Nothing to do: sleep for ever. Too many idle workers: look again soon."""
@@ -86,9 +95,7 @@ class Supervisor:
                 return
             if pid == 0:
                 self._become_worker(slot)
-            pidfd = os.pidfd_open(pid)
-            self.slots[pidfd] = (pid, slot)
-            self.poller.register(pidfd, select.EPOLLIN)
+            self.slots[pid] = slot
 
     def _follow_driver_imports(self) -> None:
         """Import here what the driver uses (numpy), so that workers have it from the start."""
@@ -103,32 +110,34 @@ class Supervisor:
             _core.die_with_parent()
             if os.getppid() != self.settings["supervisor_pid"]:
                 os._exit(1)
-            self.poller.close()
-            for descriptor in (self.driver, *self.slots):
+            signal.set_wakeup_fd(-1)
+            for descriptor in (self.driver, self.deaths, self.deaths_in):
                 os.close(descriptor)
             worker_main.run(slot, log_to_driver=self.settings["log_to_driver"])
         finally:
             os._exit(1)
 
-    def reap(self, pidfd: int) -> None:
-        """A worker is dead: end what it started, take its exit status, repair."""
-        pid, slot = self.slots.pop(pidfd)
-        self.poller.unregister(pidfd)
-        os.close(pidfd)
-        _kill_group(pid)
-        _, status = os.waitpid(pid, 0)
-        _core.sweep(slot, status)
-        self._reap_orphans()
+    def reap(self) -> None:
+        """For each worker that is dead: end what it started, take its exit status, repair."""
+        while (pid := _zombie()) is not None:
+            slot = self.slots.get(pid)
+            status = self._bury(pid)
+            if slot is not None:
+                _core.sweep(slot, status)
+                self._end_orphans()
 
-    def _reap_orphans(self) -> None:
-        """Processes that a dead worker left behind have become our children."""
-        known = {pid for pid, _ in self.slots.values()}
-        for pid in _children():
-            if pid not in known:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, 0)
+    def _bury(self, pid: int) -> int:
+        """End the group of a dead child, then let its id go; return its exit status."""
+        if self.slots.pop(pid, None) is not None:
+            _kill_group(pid)
+        return os.waitpid(pid, 0)[1]
+
+    def _end_orphans(self) -> None:
+        """Processes that a dead worker left behind have become our children, and theirs will."""
+        while orphans := _children() - self.slots.keys():
+            for pid in orphans:
+                os.kill(pid, signal.SIGKILL)  # not reaped yet: the id is its own
+                os.waitpid(pid, 0)
 
     def kill_requested_workers(self) -> None:
         """Carry out `ray.kill`."""
@@ -136,7 +145,7 @@ class Supervisor:
         if requests == self.kills_seen:
             return
         self.kills_seen = requests
-        for pid, slot in self.slots.values():
+        for pid, slot in self.slots.items():
             if _core.kill_requested(slot):
                 _kill_group(pid)
 
@@ -150,25 +159,28 @@ class Supervisor:
         """End every worker and everything they started; returns when all are reaped."""
         _core.end_session()
         deadline = time.monotonic() + (POLITE_S if polite else 0.0)
+        self._bury_the_dead()
         while self.slots and (left := deadline - time.monotonic()) > 0:
-            for descriptor, _ in self.poller.poll(left):
-                if descriptor in self.slots:
-                    self._bury(descriptor)
-                elif descriptor == self.doorbell:
-                    with contextlib.suppress(BlockingIOError):
-                        os.eventfd_read(self.doorbell)
-        for descriptor in list(self.slots):
-            _kill_group(self.slots[descriptor][0])
-            self._bury(descriptor)
-        while _children():
-            self._reap_orphans()
+            self._wait(left)
+            self._bury_the_dead()
+        for pid in self.slots:
+            _kill_group(pid)
+        for pid in list(self.slots):
+            self._bury(pid)
+        self._end_orphans()
 
-    def _bury(self, pidfd: int) -> None:
-        pid, _ = self.slots.pop(pidfd)
-        self.poller.unregister(pidfd)
-        os.close(pidfd)
-        _kill_group(pid)
-        os.waitpid(pid, 0)
+    def _bury_the_dead(self) -> None:
+        while (pid := _zombie()) is not None:
+            self._bury(pid)
+
+
+def _zombie() -> int | None:
+    """Return a child that has ended and was not waited for."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return found.si_pid if found is not None else None
 
 
 def _fork() -> int | None:
@@ -188,15 +200,28 @@ def _kill_group(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def _children() -> list[int]:
+def _children() -> set[int]:
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii")
-    return [int(pid) for pid in children.split()]
+    return {int(pid) for pid in children.split()}
+
+
+def _open_standard_files() -> None:
+    """Have 0, 1 and 2 taken, so that no later file gets a number that people print to."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(nothing, number)
+    os.dup2(nothing, 0)
+    if nothing > 2:  # noqa: PLR2004  (standard error)
+        os.close(nothing)
 
 
 def main() -> NoReturn:
     """Run the supervisor with the settings (JSON) on stdin."""
     settings = json.load(sys.stdin)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    _open_standard_files()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     status = 1

@@ -106,15 +106,24 @@ cdef class Results:
     """The values of a task's results on their way into the store."""
     cdef list encoded
     cdef pr_value *values
+    cdef pr_ref *refs
 
     def __cinit__(self, uint32_t count):
         self.encoded = []
-        self.values = <pr_value *>PyMem_Malloc((count + 1) * sizeof(pr_value))
+        self.values = <pr_value *>PyMem_Malloc((count + 1) * (sizeof(pr_value) + sizeof(pr_ref)))
         if self.values == NULL:
             raise MemoryError()
+        self.refs = <pr_ref *>(self.values + count + 1)
 
     def __dealloc__(self):
         PyMem_Free(self.values)
+
+    cdef void give_up(self) noexcept:
+        """A later result could not be stored: gives back the blocks of the earlier ones."""
+        cdef Py_ssize_t i
+        for i in range(len(self.encoded)):
+            if self.values[i].in_block:
+                pr_result_abort(&context, self.refs[i])
 
 
 cdef int store_result(Results results, pr_ref ref, value, uint32_t flags) except -1:
@@ -141,6 +150,7 @@ cdef int store_result(Results results, pr_ref ref, value, uint32_t flags) except
         e.value.in_block = 1
         e.value.child_count = 0
     results.values[len(results.encoded)] = e.value
+    results.refs[len(results.encoded)] = ref
     results.encoded.append(e)
     return 0
 
@@ -159,7 +169,11 @@ cdef Results store_results(pr_taken *taken, value):
         if values is not None:
             found = f"{len(values)} objects"
         raise ValueError(f"Task returned {found}, but num_returns={count}.")
-    store_each(results, taken, values, 0)
+    try:
+        store_each(results, taken, values, 0)
+    except BaseException:
+        results.give_up()
+        raise
     return results
 
 

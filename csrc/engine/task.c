@@ -176,7 +176,9 @@ static enum pr_status submit_end(struct pr_context *ctx, struct submit *op)
         pr_object_ref(ctx, t->results);
     }
     if (t->flags & PR_TASK_OF_ACTOR) {
-        if (pr_actor_at(ctx, t->actor)->state != PR_ACTOR_DEAD) return pr_actor_accept(ctx, op->task);
+        const struct pr_actor *a = pr_actor_at(ctx, t->actor);
+        bool lost = a->state == PR_ACTOR_DEAD || a->cause == PR_CAUSE_ACTOR_KILLED; /* its death is under way */
+        if (!lost) return pr_actor_accept(ctx, op->task);
         fail_call_to_dead_actor(ctx, op->task);
         return PR_OK;
     }

@@ -43,7 +43,8 @@ uint64_t pr_os_random(void);
 uint32_t pr_os_process_id(void);
 uint32_t pr_os_cpu_count(void);
 
-/* The kernel kills this process when the thread that forked it ends. */
+/* When the thread that forked this process ends, it ends too, and with it its children and its process group.
+ * To be called by a process that leads its group. */
 void pr_os_die_with_parent(void);
 /* Orphans of descendants become this process's children. */
 void pr_os_become_subreaper(void);

@@ -32,11 +32,23 @@ static enum pr_status status_of_errno(int error)
     return error == ENOMEM || error == ENOSPC || error == EFAULT ? PR_NO_MEMORY : PR_OS;
 }
 
+/* Never 0, 1 or 2, which may be free: there the memory would be taken for a program's input or output. */
+static int above_standard(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO) return fd;
+    int other = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return other;
+}
+
 enum pr_status pr_os_memfd(const char *label, uint64_t size_bytes, int *fd)
 {
     unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     *fd = memfd_create(label, flags | MFD_NOEXEC_SEAL);
     if (*fd < 0 && errno == EINVAL) *fd = memfd_create(label, flags); /* kernels before 6.3 */
+    *fd = above_standard(*fd);
     if (*fd < 0) return status_of_errno(errno);
     if (ftruncate(*fd, (off_t)size_bytes) == 0 &&
         fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
@@ -156,7 +168,68 @@ uint32_t pr_os_cpu_count(void)
     return count > 0 ? (uint32_t)count : 1;
 }
 
-void pr_os_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
+static void end_family(int signal_number);
+
+/* SIGKILL would leave what this process has started; a handler can end that first. */
+void pr_os_die_with_parent(void)
+{
+    struct sigaction action = {.sa_handler = end_family};
+    sigfillset(&action.sa_mask);
+    int rc = sigaction(SIGRTMAX, &action, NULL);
+    prctl(PR_SET_PDEATHSIG, rc == 0 ? SIGRTMAX : SIGKILL, 0, 0, 0);
+}
+
+#define CHILDREN_BYTES 4096
+#define FAMILY_DEPTH 16
+
+static char *append_text(char *to, const char *text)
+{
+    while (*text != '\0') *to++ = *text++;
+    return to;
+}
+
+static char *append_number(char *to, unsigned number)
+{
+    if (number >= 10) to = append_number(to, number / 10);
+    *to++ = (char)('0' + number % 10);
+    return to;
+}
+
+/* Asynchronous-signal-safe, as all below: the ids of children that the main thread of `pid` started, as text. */
+static size_t read_children(unsigned pid, char *text, size_t size)
+{
+    char path[64];
+    char *end = append_number(append_text(path, "/proc/"), pid);
+    end = append_number(append_text(end, "/task/"), pid);
+    *append_text(end, "/children") = '\0';
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t got = read(fd, text, size);
+    close(fd);
+    return got > 0 ? (size_t)got : 0;
+}
+
+static void end_children(unsigned pid, int depth)
+{
+    char text[CHILDREN_BYTES];
+    size_t size = read_children(pid, text, sizeof text);
+    unsigned child = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] >= '0' && text[i] <= '9') {
+            child = child * 10 + (unsigned)(text[i] - '0');
+            continue;
+        }
+        if (child != 0 && depth > 0) end_children(child, depth - 1);
+        if (child != 0) kill((pid_t)child, SIGKILL);
+        child = 0;
+    }
+}
+
+static void end_family(int signal_number)
+{
+    end_children((unsigned)getpid(), FAMILY_DEPTH);
+    kill(0, SIGKILL); /* this process and the rest of its group */
+}
 
 void pr_os_become_subreaper(void) { prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 

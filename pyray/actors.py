@@ -21,7 +21,7 @@ class ActorMethod:
     __slots__ = ("_handle", "_name", "_num_returns", "_owner", "_signature", "_submitter")
 
     def __init__(
-        self, owner: ActorHandle, name: str, signature: CallSignature, num_returns: int
+        self, owner: ActorHandle, name: str, signature: CallSignature, num_returns: int | str
     ) -> None:
         self._owner = owner
         self._handle = owner._handle  # noqa: SLF001  (a handle's public names are the user's)
@@ -41,8 +41,13 @@ class ActorMethod:
         """
         submitter = self._submitter
         if submitter is None:
-            class_name = self._owner._class_name  # noqa: SLF001  (as above)
-            spec = TaskSpec(f"{class_name}.{self._name}", self._num_returns)
+            name = f"{self._owner._class_name}.{self._name}"  # noqa: SLF001  (as above)
+            if isinstance(self._num_returns, str):
+                raise NotImplementedError(
+                    f"{name}: {self._num_returns} methods are not available "
+                    "in this version of pyray."
+                )
+            spec = TaskSpec(name, self._num_returns)
             submitter = self._submitter = runtime.engine().actor_method(
                 self._handle, self._name, spec
             )
@@ -87,7 +92,10 @@ class ActorHandle:
     """
 
     def __init__(
-        self, handle: ObjectRef, class_name: str, methods: dict[str, tuple[CallSignature, int]]
+        self,
+        handle: ObjectRef,
+        class_name: str,
+        methods: dict[str, tuple[CallSignature, int | str]],
     ) -> None:
         self._handle = handle
         self._class_name = class_name
@@ -226,7 +234,7 @@ class ActorClassInheritanceException(TypeError):  # noqa: N818  (Ray's name)
     """A class was derived from an actor class."""
 
 
-UNSUPPORTED = ("max_restarts", "lifetime", "get_if_exists", "concurrency_groups")
+UNSUPPORTED = ("max_restarts", "lifetime", "get_if_exists", "concurrency_groups", "runtime_env")
 
 
 def _refuse_unsupported(options: dict[str, Any]) -> None:
@@ -248,15 +256,22 @@ def make_actor_class(cls: type, options: dict[str, Any]) -> ActorClass:
     return ActorClass(cls, options)
 
 
-def _methods_of(cls: type) -> dict[str, tuple[CallSignature, int]]:
-    methods: dict[str, tuple[CallSignature, int]] = {}
+def _methods_of(cls: type) -> dict[str, tuple[CallSignature, int | str]]:
+    """Return the signature and number of results by method; a word stands for what is not available."""
+    methods: dict[str, tuple[CallSignature, int | str]] = {}
     for name, function in inspect.getmembers(cls, callable):
         if name.startswith("__") and name.endswith("__") and name != "__call__":
             continue
         if inspect.isfunction(inspect.unwrap(function)) or inspect.ismethod(function):
-            count = getattr(function, "__ray_num_returns__", 1)
+            count = getattr(function, "__ray_num_returns__", _default_returns(function))
             methods[name] = (CallSignature.of_method(cls, name), count)
     return methods
+
+
+def _default_returns(function: Any) -> int | str:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return "async"
+    return "generator" if inspect.isgeneratorfunction(function) else 1
 
 
 def method(*args: Any, **kwargs: Any) -> Any:

@@ -24,9 +24,7 @@ LIMIT_S = 20
 
 _SHOWN = re.compile(r"^\s*print\(.*\)  # (?P<output>.+)$", re.MULTILINE)
 _LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
-every_page = pytest.mark.parametrize(
-    "page", PAGES, ids=lambda page: str(page.relative_to(ROOT))
-)
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def program_of(text: str) -> str:

@@ -10,12 +10,15 @@ comment after a print on the same line is the line that it must print, `...` sta
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import pyray
+from pyray.options import ACTOR_OPTIONS, TASK_OPTIONS
 from tests.support import ROOT, run_script
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -76,6 +79,20 @@ def test_links_of_the_page_lead_somewhere(page: Path) -> None:
 def test_readme_leads_to_every_page() -> None:
     text = (ROOT / "README.md").read_text()
     missing = [page.name for page in PAGES[1:] if f"docs/{page.name}" not in text]
+    assert not missing
+
+
+def test_settings_name_every_argument_option_and_variable() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+    arguments = [name for name in inspect.signature(pyray.init).parameters if name != "kwargs"]
+    sources = [*(ROOT / "pyray").glob("*.py"), *(ROOT / "csrc").rglob("*.p[yx]*")]
+    variables = {
+        name for path in sources for name in re.findall(r"\bPYRAY_[A-Z_]+\b", path.read_text())
+    }
+    missing = [name for name in [*arguments, *sorted(variables)] if f"`{name}`" not in text]
+    options = {name for name in [*TASK_OPTIONS, *ACTOR_OPTIONS] if not name.startswith("_")}
+    missing += sorted(name for name in options if f"`{name}`" not in text + readme)
     assert not missing
 
 

@@ -141,7 +141,22 @@ class ActorHandle:
 
 
 class ActorClass:
-    """A class whose instances live in worker processes; `Class.remote(...)` makes one."""
+    """A class whose instances live in worker processes; `Class.remote(...)` makes one.
+
+    Example:
+        >>> import pyray as ray
+        >>> @ray.remote
+        ... class Counter:
+        ...     def __init__(self, start):
+        ...         self.count = start
+        ...
+        ...     def add(self):
+        ...         self.count += 1
+        ...         return self.count
+        >>> counter = Counter.remote(5)
+        >>> ray.get([counter.add.remote(), counter.add.remote()])
+        [6, 7]
+    """
 
     def __init__(self, cls: type, options: dict[str, Any]) -> None:
         self.__name__ = cls.__name__
@@ -257,7 +272,7 @@ def make_actor_class(cls: type, options: dict[str, Any]) -> ActorClass:
 
 
 def _methods_of(cls: type) -> dict[str, tuple[CallSignature, int | str]]:
-    """Return the signature and number of results by method; a word stands for what is not available."""
+    """Return signature and number of results of each method; a word for what is not available."""
     methods: dict[str, tuple[CallSignature, int | str]] = {}
     for name, function in inspect.getmembers(cls, callable):
         if name.startswith("__") and name.endswith("__") and name != "__call__":
@@ -276,6 +291,16 @@ def _default_returns(function: Any) -> int | str:
 
 def method(*args: Any, **kwargs: Any) -> Any:
     """Set options of an actor's method: `@ray.method(num_returns=2)`.
+
+    Example:
+        >>> import pyray as ray
+        >>> @ray.remote
+        ... class Divider:
+        ...     @ray.method(num_returns=2)
+        ...     def divide(self, a, b):
+        ...         return a // b, a % b
+        >>> ray.get(Divider.remote().divide.remote(7, 2))
+        [3, 1]
 
     Raises:
         ValueError: If an option is unknown or not available.

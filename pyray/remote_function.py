@@ -123,8 +123,8 @@ class RemoteFunction:
             )
         if self._option("runtime_env"):
             raise NotImplementedError(
-                f"{self.__name__}: the option 'runtime_env' is not available in this version of pyray; "
-                "ray.init(runtime_env={'env_vars': ...}) sets variables for all workers."
+                f"{self.__name__}: the option 'runtime_env' is not available in this version of "
+                "pyray; ray.init(runtime_env={'env_vars': ...}) sets variables for all workers."
             )
         max_retries = self._option("max_retries")
         return TaskSpec(

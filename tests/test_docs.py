@@ -82,6 +82,13 @@ def test_readme_leads_to_every_page() -> None:
     assert not missing
 
 
+def test_promises_name_tests_that_exist() -> None:
+    promises = (ROOT / "README.md").read_text().partition("## Promises")[2].partition("\n## ")[0]
+    named = re.findall(r"`((?:tests|csrc)/[^`]+)`", promises)
+    assert named
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
 def test_settings_name_every_argument_option_and_variable() -> None:
     text = (ROOT / "docs" / "settings.md").read_text()
     readme = (ROOT / "README.md").read_text()

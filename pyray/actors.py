@@ -23,7 +23,7 @@ class ActorMethod:
     __slots__ = ("_handle", "_name", "_num_returns", "_owner", "_signature", "_submitter")
 
     def __init__(
-        self, owner: ActorHandle, name: str, signature: CallSignature, num_returns: int
+        self, owner: ActorHandle, name: str, signature: CallSignature, num_returns: int | str
     ) -> None:
         self._owner = owner
         self._handle = owner._handle  # noqa: SLF001  (a handle's public names are the user's)
@@ -43,8 +43,13 @@ class ActorMethod:
         """
         submitter = self._submitter
         if submitter is None:
-            class_name = self._owner._class_name  # noqa: SLF001  (as above)
-            spec = TaskSpec(f"{class_name}.{self._name}", self._num_returns)
+            name = f"{self._owner._class_name}.{self._name}"  # noqa: SLF001  (as above)
+            if isinstance(self._num_returns, str):
+                raise NotImplementedError(
+                    f"{name}: {self._num_returns} methods are not available "
+                    "in this version of pyray."
+                )
+            spec = TaskSpec(name, self._num_returns)
             submitter = self._submitter = runtime.engine().actor_method(
                 self._handle, self._name, spec
             )
@@ -93,7 +98,10 @@ class ActorHandle:
     """
 
     def __init__(
-        self, handle: ObjectRef, class_name: str, methods: dict[str, tuple[CallSignature, int]]
+        self,
+        handle: ObjectRef,
+        class_name: str,
+        methods: dict[str, tuple[CallSignature, int | str]],
     ) -> None:
         self._handle = handle
         self._class_name = class_name
@@ -139,7 +147,22 @@ class ActorHandle:
 
 
 class ActorClass:
-    """A class whose instances live in worker processes; `Class.remote(...)` makes one."""
+    """A class whose instances live in worker processes; `Class.remote(...)` makes one.
+
+    Example:
+        >>> import pyray as ray
+        >>> @ray.remote
+        ... class Counter:
+        ...     def __init__(self, start):
+        ...         self.count = start
+        ...
+        ...     def add(self):
+        ...         self.count += 1
+        ...         return self.count
+        >>> counter = Counter.remote(5)
+        >>> ray.get([counter.add.remote(), counter.add.remote()])
+        [6, 7]
+    """
 
     def __init__(self, cls: type, options: dict[str, Any]) -> None:
         self.__name__ = cls.__name__
@@ -234,7 +257,7 @@ class ActorClassInheritanceException(TypeError):  # noqa: N818  (Ray's name)
     """A class was derived from an actor class."""
 
 
-UNSUPPORTED = ("max_restarts", "lifetime", "get_if_exists", "concurrency_groups")
+UNSUPPORTED = ("max_restarts", "lifetime", "get_if_exists", "concurrency_groups", "runtime_env")
 
 
 def _refuse_unsupported(options: dict[str, Any]) -> None:
@@ -256,19 +279,36 @@ def make_actor_class(cls: type, options: dict[str, Any]) -> ActorClass:
     return ActorClass(cls, options)
 
 
-def _methods_of(cls: type) -> dict[str, tuple[CallSignature, int]]:
-    methods: dict[str, tuple[CallSignature, int]] = {}
+def _methods_of(cls: type) -> dict[str, tuple[CallSignature, int | str]]:
+    """Return signature and number of results of each method; a word for what is not available."""
+    methods: dict[str, tuple[CallSignature, int | str]] = {}
     for name, function in inspect.getmembers(cls, callable):
         if name.startswith("__") and name.endswith("__") and name != "__call__":
             continue
         if inspect.isfunction(inspect.unwrap(function)) or inspect.ismethod(function):
-            count = getattr(function, "__ray_num_returns__", 1)
+            count = getattr(function, "__ray_num_returns__", _default_returns(function))
             methods[name] = (CallSignature.of_method(cls, name), count)
     return methods
 
 
+def _default_returns(function: Any) -> int | str:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return "async"
+    return "generator" if inspect.isgeneratorfunction(function) else 1
+
+
 def method(*args: Any, **kwargs: Any) -> Any:
     """Set options of an actor's method: `@ray.method(num_returns=2)`.
+
+    Example:
+        >>> import pyray as ray
+        >>> @ray.remote
+        ... class Divider:
+        ...     @ray.method(num_returns=2)
+        ...     def divide(self, a, b):
+        ...         return a // b, a % b
+        >>> ray.get(Divider.remote().divide.remote(7, 2))
+        [3, 1]
 
     Raises:
         ValueError: If an option is unknown or not available.

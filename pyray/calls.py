@@ -22,6 +22,12 @@ def put(value: Any, *, _owner: Any = None, _tensor_transport: str = "object_stor
     Returns:
         A reference to it.
 
+    Example:
+        >>> import pyray as ray
+        >>> ref = ray.put({"left": [1, 2]})
+        >>> ray.get(ref)
+        {'left': [1, 2]}
+
     Raises:
         TypeError: If the value is itself a reference, or cannot be pickled.
         ObjectStoreFullError: If there is no room.
@@ -49,6 +55,14 @@ def get(object_refs: Any, *, timeout: float | None = None, _tensor_transport: An
     Returns:
         The value, or a list of values. Arrays are read-only views on the store: `.copy()` them to
         write.
+
+    Example:
+        >>> import pyray as ray
+        >>> one, two = ray.put(1), ray.put(2)
+        >>> ray.get(one)
+        1
+        >>> ray.get([two, one])
+        [2, 1]
 
     Raises:
         GetTimeoutError: If the time is over. It is a TimeoutError.
@@ -96,6 +110,13 @@ def wait(
     Returns:
         (ready, not ready), each in the order given; `ready` has at most `num_returns` entries.
 
+    Example:
+        >>> import pyray as ray
+        >>> refs = [ray.put(n) for n in range(3)]
+        >>> done, rest = ray.wait(refs, num_returns=2)
+        >>> ray.get(done), len(rest)
+        ([0, 1], 1)
+
     Raises:
         TypeError: If it is not given a list of references.
         ValueError: If a reference is there twice, or `num_returns` is out of range.
@@ -132,6 +153,20 @@ def _check_timeout(timeout: float) -> None:
 def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
     """End an actor's process at once; calls that are queued or running fail with ActorDiedError.
 
+    Example:
+        >>> import pyray as ray
+        >>> @ray.remote
+        ... class Sleeper:
+        ...     def sleep(self):
+        ...         import time
+        ...         time.sleep(1000)
+        >>> sleeper = Sleeper.remote()
+        >>> ref = sleeper.sleep.remote()
+        >>> ray.kill(sleeper)
+        >>> ray.get(ref)
+        Traceback (most recent call last):
+        pyray.exceptions.ActorDiedError: The actor died unexpectedly before finishing this task...
+
     Raises:
         ValueError: If it is not an actor.
     """
@@ -160,7 +195,13 @@ def cancel(ray_waitable: ObjectRef, *, force: bool = False, recursive: bool = Tr
 
 
 def cluster_resources() -> dict[str, float]:
-    """Return the total amount of each resource."""
+    """Return the total amount of each resource.
+
+    Example:
+        >>> import pyray as ray
+        >>> "CPU" in ray.cluster_resources()
+        True
+    """
     return {name: total for name, (total, _) in runtime.engine().resources().items()}
 
 

@@ -37,7 +37,7 @@ def _place() -> dict[str, Any]:
     place: dict[str, Any] = {"pid": os.getpid(), "ip": NODE_IP}
     handle = _core.current_actor_handle()
     if handle is not None and _core.has_actor():
-        place["actor_repr"] = _core.actor_repr()
+        place["actor_repr"] = _core.actor_repr() or None  # not shown when it has none
         place["actor_id"] = handle.hex()
     return place
 

@@ -127,6 +127,11 @@ class RemoteFunction:
                 f"{self.__name__}: generator tasks are not available in this version of pyray; "
                 "return a list, or set num_returns to a number."
             )
+        if self._option("runtime_env"):
+            raise NotImplementedError(
+                f"{self.__name__}: the option 'runtime_env' is not available in this version of "
+                "pyray; ray.init(runtime_env={'env_vars': ...}) sets variables for all workers."
+            )
         max_retries = self._option("max_retries")
         return TaskSpec(
             name=self._option("name") or self.__qualname__.rpartition("<locals>.")[2],

@@ -54,9 +54,10 @@ def load_array(buffer, dtype, shape, fortran):
 cdef reduce_array(array):
     """(function, arguments) if the array's bytes can be taken as they are, else NotImplemented."""
     dtype = array.dtype
-    if dtype.hasobject or dtype.kind not in "biufcSU" or dtype.metadata is not None:
+    if dtype.hasobject or dtype.kind not in "biufcSUmM" or dtype.metadata is not None:
         return NotImplemented
-    buffer = PyPickleBuffer_FromObject(array)
+    # Times have no buffers of their own in numpy; they are 64-bit integers.
+    buffer = PyPickleBuffer_FromObject(array.view("i8") if dtype.kind in "mM" else array)
     cdef const Py_buffer *raw = PyPickleBuffer_GetBuffer(buffer)
     cdef bint fortran = False
     if not PyBuffer_IsContiguous(raw, b"C"):

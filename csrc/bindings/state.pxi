@@ -104,8 +104,7 @@ cdef int raise_full(uint64_t requested) except -1:
         f"Capacity {stats.capacity_bytes:,}, used {stats.used_bytes:,}, "
         f"free {stats.capacity_bytes - stats.used_bytes:,} "
         f"(largest free run {stats.largest_free_bytes:,}), "
-        f"in use by views {stats.pinned_bytes:,} bytes. Drop references that are no longer needed, "
-        "or start with ray.init(object_store_memory=...)."
+        f"in use by views {stats.pinned_bytes:,} bytes."
     )
 
 

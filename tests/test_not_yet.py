@@ -1,0 +1,99 @@
+"""What this version does not have is refused by name, where it is asked for, and nothing breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pyray
+
+
+@pyray.remote
+def identity(value: Any) -> Any:
+    return value
+
+
+@pyray.remote
+def count_up() -> Iterator[int]:
+    yield 1
+
+
+@pyray.remote
+class Actor:
+    async def wait(self) -> None: ...
+
+    def numbers(self) -> Iterator[int]:
+        yield 1
+
+    @pyray.method(num_returns=2)
+    def two(self) -> Iterator[int]:
+        yield 1
+        yield 2
+
+    def fail(self) -> None:
+        raise KeyError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def exported(ray_session: ModuleType) -> None:
+    """The code of both above is in the store before the first test is counted."""
+    ray_session.get([identity.remote(1), Actor.remote().two.remote()[0]])
+
+
+VARIABLES = {"env_vars": {"A": "1"}}
+# ruff: noqa: PLW0108  (the calls below are made by the test, not when this file is loaded)
+ABSENT: dict[str, Callable[[], Any]] = {
+    "cancel": lambda: pyray.cancel(identity.remote(1)),
+    "generator": lambda: count_up.remote(),
+    "streaming": lambda: identity.options(num_returns="streaming").remote(1),
+    "runtime_env": lambda: identity.options(runtime_env=VARIABLES).remote(1),
+    "actor_runtime_env": lambda: Actor.options(runtime_env=VARIABLES),
+    "actor_name": lambda: Actor.options(name="one"),
+    "max_restarts": lambda: Actor.options(max_restarts=1),
+    "max_concurrency": lambda: Actor.options(max_concurrency=2),
+    "async_method": lambda: Actor.remote().wait.remote(),
+    "generator_method": lambda: Actor.remote().numbers.remote(),
+}
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_what_is_absent_is_refused_and_the_session_goes_on(
+    ray_session: ModuleType, name: str
+) -> None:
+    with pytest.raises(NotImplementedError, match="not available in this version of pyray"):
+        ABSENT[name]()
+    assert ray_session.get(identity.remote(5)) == 5
+
+
+def test_generator_method_with_a_number_of_returns_gives_as_many(ray_session: ModuleType) -> None:
+    assert ray_session.get(Actor.remote().two.remote()) == [1, 2]
+
+
+def test_error_of_an_actor_without_repr_shows_none(ray_session: ModuleType) -> None:
+    with pytest.raises(KeyError) as caught:
+        ray_session.get(Actor.remote().fail.remote())
+    assert "actor_id=" in str(caught.value)
+    assert "repr=" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["datetime64[ns]", "timedelta64[s]"])
+def test_get_of_times_is_a_read_only_view(ray_session: ModuleType, kind: str) -> None:
+    times = np.arange(100_000).astype(kind)
+    ref = ray_session.put(times)
+    first, second = ray_session.get([ref, ref])
+    assert first.dtype == times.dtype
+    assert np.array_equal(first, times)
+    assert np.shares_memory(first, second)
+    assert not first.flags.writeable
+
+
+def test_get_of_times_keeps_their_shape_and_order(ray_session: ModuleType) -> None:
+    times = np.arange(600).astype("datetime64[D]").reshape(20, 30)
+    for array in (times.T, times[::2, ::3], times[:0], times[0, 0:1].reshape(())):
+        stored = ray_session.get(ray_session.put(array))
+        assert stored.shape == array.shape
+        assert np.array_equal(stored, array)

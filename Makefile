@@ -129,7 +129,7 @@ endif
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-unused-parameter -Wmissing-prototypes \
 	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types -Werror=int-conversion \
 	$(if $(WERROR)$(filter true 1,$(CI)),-Werror)
-FLAGS := -std=gnu11 -g -fno-strict-aliasing -pthread $(WARNINGS) -Icsrc
+FLAGS := -std=gnu11 -g -DPR_CRASH_INJECTION -fno-strict-aliasing -pthread $(WARNINGS) -Icsrc
 FLAGS_release := -O2
 FLAGS_debug := -O1 -DPR_DEBUG=1
 FLAGS_asan := -O1 -DPR_DEBUG=1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

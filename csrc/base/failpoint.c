@@ -18,21 +18,32 @@ static int find(const char *text, size_t length)
     return -1;
 }
 
+/* Reads a number at `text`; returns the first character behind it, or NULL if there is none. */
+static const char *parse_number(const char *text, uint64_t *number)
+{
+    char *end;
+    if (*text < '0' || *text > '9') return NULL;
+    *number = strtoull(text, &end, 10);
+    return end;
+}
+
 /* Parses one action at `text`; returns the first character behind it, or NULL. */
 static const char *parse_action(struct pr_failpoints *points, int which, const char *text)
 {
-    char *end = NULL;
+    const char *end;
     uint32_t action;
     uint64_t argument = 0;
     if (strncmp(text, "kill@", 5) == 0) {
         action = PR_FP_KILL;
-        argument = strtoull(text + 5, &end, 10);
+        end = parse_number(text + 5, &argument);
+        if (argument == 0) return NULL;
     } else if (strncmp(text, "delay:", 6) == 0) {
         action = PR_FP_DELAY;
-        argument = strtoull(text + 6, &end, 10) * 1000000u;
+        end = parse_number(text + 6, &argument);
+        argument *= 1000000u;
     } else if (strncmp(text, "count", 5) == 0) {
         action = PR_FP_TALLY;
-        end = (char *)text + 5;
+        end = text + 5;
     } else {
         return NULL;
     }

@@ -118,7 +118,7 @@ static void deliver(struct pr_context *ctx, pr_index actor, pr_index task)
 static bool drain_lane(struct pr_context *ctx, pr_index lane)
 {
     const struct pr_lane *l = pr_lane_at(ctx, lane);
-    for (uint32_t i = 0; i < PR_STEP_EDGES && l->head != PR_NONE; i++) {
+    while (l->head != PR_NONE && !pr_tx_is_long(ctx)) {
         const struct pr_task *t = pr_task_at(ctx, l->head);
         if (t->awaited > 0) return true;
         pr_index task = take_first(ctx, &l->head, &l->tail);
@@ -189,6 +189,7 @@ void pr_actor_die(struct pr_context *ctx, pr_index actor, enum pr_cause cause, c
     if (a->state == PR_ACTOR_DEAD) return;
     TX_SET(ctx, a->cause, a->cause != PR_CAUSE_NONE ? a->cause : (uint32_t)cause);
     TX_SET(ctx, a->state, PR_ACTOR_DEAD);
+    if (a->slot != PR_NONE) TX_SET(ctx, pr_slot_at(ctx, a->slot)->actor, PR_NONE); /* the entry may be reused soon */
     TX_SET(ctx, a->slot, PR_NONE);
     if (died != NULL) {
         TX_SET(ctx, a->wait_status, died->wait_status);
@@ -226,7 +227,7 @@ static pr_index next_victim(struct pr_context *ctx, const struct pr_actor *a)
 static bool fail_calls(struct pr_context *ctx, pr_index actor)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
-    for (uint32_t i = 0; i < PR_STEP_RESULTS; i++) {
+    while (!pr_tx_is_long(ctx)) {
         pr_index task = next_victim(ctx, a);
         if (task == PR_NONE) return true;
         struct pr_failure failure = pr_actor_failure(ctx, actor, pr_task_at(ctx, task)->name);
@@ -237,8 +238,8 @@ static bool fail_calls(struct pr_context *ctx, pr_index actor)
 
 static bool drain_lanes(struct pr_context *ctx, pr_index actor)
 {
-    pr_index next, lane = pr_actor_at(ctx, actor)->lanes;
-    for (uint32_t i = 0; i < PR_STEP_EDGES && lane != PR_NONE; i++, lane = next) {
+    pr_index next;
+    for (pr_index lane = pr_actor_at(ctx, actor)->lanes; lane != PR_NONE; lane = next) {
         next = pr_lane_at(ctx, lane)->link;
         if (!drain_lane(ctx, lane)) return false;
     }

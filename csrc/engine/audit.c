@@ -18,7 +18,7 @@ struct audit {
     uint8_t *edge_seen;
     uint32_t *task_lists; /* on how many lists a task was found */
     int64_t held[PR_RESOURCE_MAX];
-    uint32_t edges, waits, awaited, tasks_listed, claims;
+    uint32_t edges, waits, awaited, latches, claims;
 };
 
 static uint32_t high_water(const struct audit *a, uint32_t pool) { return a->ctx->header->pools[pool].high_water; }
@@ -72,6 +72,7 @@ static enum pr_status walk_slot(struct audit *a, pr_index slot)
     PR_TRY(walk_edges(a, s->held, PR_EDGE_HELD, slot));
     for (pr_index l = s->latches; l != PR_NONE; l = pr_latch_at(a->ctx, l)->link) {
         CHECK(pr_latch_at(a->ctx, l)->slot == slot);
+        a->latches++;
         PR_TRY(walk_edges(a, pr_latch_at(a->ctx, l)->watches, PR_EDGE_WATCH, l));
     }
     for (pr_index o = s->creating; o != PR_NONE; o = pr_object_at(a->ctx, o)->claim_next) {
@@ -110,6 +111,7 @@ static enum pr_status walk_slots(struct audit *a)
         listed++;
     }
     CHECK(idle == root->idle_count && listed == idle); /* A9 */
+    CHECK(a->latches == a->ctx->header->pools[PR_POOL_LATCH].used);
     CHECK(starting == root->starting && waking == root->waking && workers == root->worker_count);
     return PR_OK;
 }
@@ -165,6 +167,55 @@ static enum pr_status walk_actors(struct audit *a, uint32_t *lanes)
     return PR_OK;
 }
 
+static enum pr_status walk_task_chores(struct audit *a)
+{
+    uint32_t listed = 0, left_over = 0;
+    for (pr_index t = pr_store_root(a->ctx)->task_chores; t != PR_NONE; t = pr_task_at(a->ctx, t)->link) {
+        CHECK(t < high_water(a, PR_POOL_TASK) && ++listed <= high_water(a, PR_POOL_TASK));
+        CHECK(pr_task_at(a->ctx, t)->state == PR_TASK_FAILED || pr_task_at(a->ctx, t)->state == PR_TASK_DONE);
+    }
+    for (pr_index t = 1; t < high_water(a, PR_POOL_TASK); t++)
+        left_over += pr_task_at(a->ctx, t)->state == PR_TASK_FAILED || pr_task_at(a->ctx, t)->state == PR_TASK_DONE;
+    CHECK(listed == left_over); /* A10 */
+    return PR_OK;
+}
+
+static enum pr_status walk_actor_chores(struct audit *a)
+{
+    uint32_t listed = 0, left_over = 0;
+    for (pr_index i = pr_store_root(a->ctx)->actor_chores; i != PR_NONE; i = pr_actor_at(a->ctx, i)->link) {
+        CHECK(i < high_water(a, PR_POOL_ACTOR) && ++listed <= high_water(a, PR_POOL_ACTOR));
+        CHECK(pr_actor_at(a->ctx, i)->on_chores && pr_actor_at(a->ctx, i)->state != PR_ACTOR_FREE);
+    }
+    for (pr_index i = 1; i < high_water(a, PR_POOL_ACTOR); i++) {
+        const struct pr_actor *actor = pr_actor_at(a->ctx, i);
+        if (actor->state == PR_ACTOR_FREE) continue;
+        left_over += actor->on_chores;
+        CHECK(actor->state != PR_ACTOR_DEAD || (actor->head | actor->lanes) == PR_NONE || actor->on_chores);
+    }
+    CHECK(listed == left_over);
+    return PR_OK;
+}
+
+static enum pr_status walk_object_chores(struct audit *a)
+{
+    uint32_t listed = 0, left_over = 0;
+    for (pr_index o = pr_store_root(a->ctx)->object_chores; o != PR_NONE; o = pr_object_at(a->ctx, o)->link) {
+        CHECK(o < high_water(a, PR_POOL_OBJECT) && ++listed <= high_water(a, PR_POOL_OBJECT));
+        CHECK(pr_object_at(a->ctx, o)->flags & PR_FLAG_ON_CHORES);
+    }
+    for (pr_index i = 1; i < high_water(a, PR_POOL_OBJECT); i++) {
+        const struct pr_object *o = pr_object_at(a->ctx, i);
+        if (o->state == PR_OBJECT_FREE) continue;
+        bool chore = o->flags & PR_FLAG_ON_CHORES;
+        left_over += chore;
+        CHECK(o->state != PR_OBJECT_FREEING || chore || (o->flags & PR_FLAG_HOOK));
+        CHECK(o->state != PR_OBJECT_SEALED || o->waiters == PR_NONE || chore);
+    }
+    CHECK(listed == left_over);
+    return PR_OK;
+}
+
 static enum pr_status walk_results(struct audit *a, const struct pr_task *t)
 {
     uint32_t count = 0;
@@ -205,10 +256,12 @@ static enum pr_status walk_object(struct audit *a, pr_index object)
 {
     const struct pr_object *o = pr_object_at(a->ctx, object);
     if (o->state == PR_OBJECT_FREE) return PR_OK;
+    pr_index previous = PR_NONE;
     PR_TRY(walk_edges(a, o->children, PR_EDGE_CONTAINED, object));
     for (pr_index e = o->waiters; e != PR_NONE; e = pr_edge_at(a->ctx, e)->wait_next) {
         const struct pr_edge *edge = pr_edge_at(a->ctx, e);
-        CHECK(edge->object == object);
+        CHECK(edge->object == object && edge->wait_previous == previous);
+        previous = e;
         CHECK(edge->kind == PR_EDGE_WATCH || (edge->flags & PR_ARGUMENT_AWAITED));
         a->waits++;
     }
@@ -252,6 +305,9 @@ static enum pr_status walk_all(struct audit *a)
     uint32_t lanes = 0;
     PR_TRY(check_pools(a));
     PR_TRY(pr_heap_audit(a->ctx, &a->what)); /* A2 */
+    PR_TRY(walk_task_chores(a));
+    PR_TRY(walk_actor_chores(a));
+    PR_TRY(walk_object_chores(a));
     PR_TRY(walk_slots(a));
     PR_TRY(walk_classes(a));
     PR_TRY(walk_actors(a, &lanes));

@@ -9,6 +9,8 @@
  *  A7 every edge is on its owner's list; every awaited edge and watch is on its object's list
  *  A8 `used` of every pool == entries not on its free list
  *  A9 idle, starting, waking and worker counts == slots in those states
+ *  A10 what has work left is on the list of chores: FAILED and DONE tasks, FREEING objects, sealed objects with
+ *     waiters (a freed handle may wait for its actor to end instead); nothing else is on these lists
  */
 #ifndef PYRAY_ENGINE_AUDIT_H
 #define PYRAY_ENGINE_AUDIT_H

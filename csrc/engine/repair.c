@@ -64,16 +64,6 @@ static void give_up_running(struct pr_context *ctx, pr_index task, const struct 
     pr_task_fail(ctx, task, &failure);
 }
 
-static enum pr_status abandon_submission(struct pr_context *ctx, pr_index task)
-{
-    const struct pr_task *t = pr_task_at(ctx, task);
-    struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_OWNER_DIED, NULL);
-    pr_task_unlink_submitting(ctx, task);
-    if (t->flags & PR_TASK_CREATES_ACTOR) pr_actor_die(ctx, t->actor, PR_CAUSE_OWNER_DIED, NULL);
-    pr_task_fail(ctx, task, &failure);
-    return PR_OK;
-}
-
 /* ---- what it held ----------------------------------------------------------------------------------- */
 
 /* A queued task that only the dead process wanted: nobody else holds a result of it. Looks at most at
@@ -156,12 +146,11 @@ static enum pr_status sweep_step(struct pr_context *ctx, void *argument)
     if (s->creating != PR_NONE) {
         pr_object_abort(ctx, s->creating);
     } else if (s->submitting != PR_NONE) {
-        return abandon_submission(ctx, s->submitting);
+        pr_task_abandon(ctx, s->submitting);
     } else if (s->running != PR_NONE) {
         give_up_running(ctx, s->running, s);
     } else if (s->actor != PR_NONE) {
-        pr_actor_die(ctx, s->actor, PR_CAUSE_ACTOR_DIED, s);
-        TX_SET(ctx, s->actor, PR_NONE);
+        pr_actor_die(ctx, s->actor, PR_CAUSE_ACTOR_DIED, s); /* takes it off the slot */
     } else if (s->held != PR_NONE) {
         return drop_some_held(ctx, sweep->slot);
     } else if (s->latches != PR_NONE) {

@@ -41,8 +41,10 @@ bool pr_class_feasible(const struct pr_context *ctx, pr_index shape)
 bool pr_resources_fit(const struct pr_context *ctx, pr_index shape)
 {
     const struct pr_class *c = pr_class_at(ctx, shape);
-    for (uint32_t i = 0; i < c->demand_count; i++)
-        if (c->demand[i].amount > pr_engine_root(ctx)->resources[c->demand[i].resource].free) return false;
+    for (uint32_t i = 0; i < c->demand_count; i++) {
+        int64_t amount = c->demand[i].amount; /* none is always there, even when less than none is free */
+        if (amount > 0 && amount > pr_engine_root(ctx)->resources[c->demand[i].resource].free) return false;
+    }
     return true;
 }
 
@@ -191,11 +193,11 @@ void pr_sched_nudge(struct pr_context *ctx)
     const struct pr_engine_root *root = pr_engine_root(ctx);
     pr_index shape = runnable_class(ctx);
     if (shape == PR_NONE) return;
-    uint32_t on_the_way = root->spawn_requests + root->starting + root->waking;
-    if (on_the_way >= useful_workers(ctx, shape)) return;
-    if (root->idle_head != PR_NONE) {
-        wake_idle(ctx);
-    } else if (root->worker_count + root->spawn_requests < root->worker_limit) {
+    uint32_t useful = useful_workers(ctx, shape);
+    if (root->idle_head != PR_NONE) { /* does not wait for those that start, which takes long */
+        if (root->waking < useful) wake_idle(ctx);
+    } else if (root->spawn_requests + root->starting + root->waking < useful &&
+               root->worker_count + root->spawn_requests < root->worker_limit) {
         TX_ADD(ctx, root->spawn_requests, 1);
         ctx->ring_doorbell = true;
     }

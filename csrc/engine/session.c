@@ -18,16 +18,17 @@ static const struct pr_pool_plan large_tables[PR_POOLS] = {
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 4096, 128},
 };
 
+/* For tests: so small that they are soon full, and start so small that they have to grow. */
 static const struct pr_pool_plan small_tables[PR_POOLS] = {
-    [PR_POOL_LATCH] = {sizeof(struct pr_latch), 64, 64},
-    [PR_POOL_BLOCK] = {sizeof(struct pr_block), 256, 256},
-    [PR_POOL_OBJECT] = {sizeof(struct pr_object), 256, 256},
-    [PR_POOL_EDGE] = {sizeof(struct pr_edge), 512, 512},
-    [PR_POOL_SLOT] = {sizeof(struct pr_slot), 32, 32},
-    [PR_POOL_TASK] = {sizeof(struct pr_task), 128, 128},
-    [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 32, 32},
-    [PR_POOL_LANE] = {sizeof(struct pr_lane), 32, 32},
-    [PR_POOL_CLASS] = {sizeof(struct pr_class), 16, 16},
+    [PR_POOL_LATCH] = {sizeof(struct pr_latch), 32, 4},
+    [PR_POOL_BLOCK] = {sizeof(struct pr_block), 128, 8},
+    [PR_POOL_OBJECT] = {sizeof(struct pr_object), 192, 16},
+    [PR_POOL_EDGE] = {sizeof(struct pr_edge), 384, 32},
+    [PR_POOL_SLOT] = {sizeof(struct pr_slot), 16, 4},
+    [PR_POOL_TASK] = {sizeof(struct pr_task), 64, 8},
+    [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 16, 2},
+    [PR_POOL_LANE] = {sizeof(struct pr_lane), 16, 2},
+    [PR_POOL_CLASS] = {sizeof(struct pr_class), 16, 2},
 };
 
 /* ---- slots and latches ------------------------------------------------------------------------------ */
@@ -143,17 +144,34 @@ enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_demand *
     return pr_transact(ctx, find_class, &query);
 }
 
+/* What only this process knows about the session: its local counts and the pages it has touched. */
+static void close_private(struct pr_context *ctx)
+{
+    if (ctx->header == NULL) return;
+    pr_local_close(ctx);
+    pr_heap_forget(ctx);
+}
+
+/* The descriptors stay the caller's when an attachment fails. */
+static enum pr_status detach_unless_ok(struct pr_context *ctx, enum pr_status status)
+{
+    if (status == PR_OK) return PR_OK;
+    ctx->control_fd = ctx->heap_fd = -1;
+    pr_session_detach(ctx, false);
+    return status;
+}
+
 enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd, enum pr_slot_kind kind,
                                  uint32_t small)
 {
+    PR_ASSERT(kind == PR_SLOT_DRIVER || kind == PR_SLOT_SUPERVISOR); /* workers are counted: pr_worker_attach */
     PR_TRY(pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd, heap_fd));
-    return join_as(ctx, kind);
+    return detach_unless_ok(ctx, join_as(ctx, kind));
 }
 
 void pr_session_detach(struct pr_context *ctx, bool keep_heap)
 {
-    if (ctx->header != NULL) pr_local_close(ctx);
-    if (ctx->heap_granules != NULL) pr_os_unmap(ctx->heap_granules, ctx->header->heap_size / 65536 + 1);
+    close_private(ctx);
     pr_segment_detach(ctx, keep_heap);
 }
 
@@ -184,9 +202,17 @@ static enum pr_status adopt(struct pr_context *ctx, void *argument)
 
 enum pr_status pr_worker_adopt(struct pr_context *ctx, pr_index slot)
 {
+    close_private(ctx); /* a forked child has inherited its parent's */
+    PR_TRY(pr_local_open(ctx));
     PR_TRY(pr_transact(ctx, adopt, &slot));
     become(ctx, slot);
     return PR_OK;
+}
+
+enum pr_status pr_worker_attach(struct pr_context *ctx, int control_fd, int heap_fd, pr_index slot, uint32_t small)
+{
+    PR_TRY(pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd, heap_fd));
+    return detach_unless_ok(ctx, pr_worker_adopt(ctx, slot));
 }
 
 static enum pr_status request(struct pr_context *ctx, void *argument)
@@ -226,8 +252,10 @@ enum pr_status pr_latch_claim(struct pr_context *ctx, pr_index *latch) { return 
 static void forget_watches(struct pr_context *ctx, pr_index latch)
 {
     pr_index edge = pr_latch_at(ctx, latch)->watches;
-    for (uint32_t i = 0; i < PR_STEP_EDGES && edge != PR_NONE; i++, edge = pr_edge_at(ctx, edge)->link)
-        ctx->local[pr_edge_at(ctx, edge)->object].watch = PR_NONE;
+    for (uint32_t i = 0; i < PR_STEP_EDGES && edge != PR_NONE; i++, edge = pr_edge_at(ctx, edge)->link) {
+        struct pr_local *local = &ctx->local[pr_edge_at(ctx, edge)->object];
+        if (local->watch == latch) local->watch = PR_NONE;
+    }
 }
 
 static enum pr_status unclaim_latch(struct pr_context *ctx, void *argument)

@@ -25,7 +25,7 @@ PR_MUST_CHECK enum pr_status pr_session_create(struct pr_context *ctx, const str
 PR_MUST_CHECK enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_demand *demand,
                                               uint32_t demand_count, pr_index *shape);
 
-/* Joins as `kind` (a supervisor, or another driver). */
+/* Joins as `kind` (a supervisor, or another driver). On failure the descriptors are still the caller's. */
 PR_MUST_CHECK enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd,
                                                enum pr_slot_kind kind, uint32_t small_tables);
 /* Leaves without a word to anybody. `keep_heap` as for pr_segment_detach. */
@@ -35,6 +35,10 @@ void pr_session_detach(struct pr_context *ctx, bool keep_heap);
 PR_MUST_CHECK enum pr_status pr_worker_reserve(struct pr_context *ctx, pr_index *slot);
 /* The forked child: takes over the inherited mapping as that slot. */
 PR_MUST_CHECK enum pr_status pr_worker_adopt(struct pr_context *ctx, pr_index slot);
+/* The same for a process that was not forked from the supervisor: maps the session first. On failure the
+ * descriptors are still the caller's. */
+PR_MUST_CHECK enum pr_status pr_worker_attach(struct pr_context *ctx, int control_fd, int heap_fd, pr_index slot,
+                                              uint32_t small_tables);
 /* Asks for one more worker whether or not there is work (prestart). */
 PR_MUST_CHECK enum pr_status pr_worker_request(struct pr_context *ctx);
 /* Asks the longest idle worker to end if more than `keep` are idle. PR_EMPTY if none is asked. */

@@ -39,7 +39,7 @@ void pr_task_unlink_running(struct pr_context *ctx, pr_index task)
     TX_SET(ctx, t->flags, t->flags & ~(uint32_t)(PR_TASK_HOLDS | PR_TASK_LENT));
 }
 
-void pr_task_unlink_submitting(struct pr_context *ctx, pr_index task)
+static void unlink_submitting(struct pr_context *ctx, pr_index task)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
     PR_ASSERT(t->state == PR_TASK_SUBMITTING);
@@ -168,7 +168,7 @@ static void fail_call_to_dead_actor(struct pr_context *ctx, pr_index task)
 static enum pr_status submit_end(struct pr_context *ctx, struct submit *op)
 {
     const struct pr_task *t = pr_task_at(ctx, op->task);
-    pr_task_unlink_submitting(ctx, op->task);
+    unlink_submitting(ctx, op->task);
     TX_SET(ctx, t->next_result, t->results);
     TX_SET(ctx, t->state, PR_TASK_WAITING);
     if (t->flags & PR_TASK_CREATES_ACTOR) {
@@ -217,14 +217,19 @@ static void choose_share(struct submit *op)
               op->results_done + op->results == s->result_count;
 }
 
-/* A later step failed: the results that exist already must not stay pending for ever. */
+void pr_task_abandon(struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_OWNER_DIED, NULL);
+    unlink_submitting(ctx, task);
+    if (t->flags & PR_TASK_CREATES_ACTOR) pr_actor_die(ctx, t->actor, PR_CAUSE_OWNER_DIED, NULL);
+    pr_task_fail(ctx, task, &failure);
+}
+
 static enum pr_status abandon(struct pr_context *ctx, void *argument)
 {
     const struct submit *op = argument;
-    struct pr_failure failure = pr_task_failure(ctx, op->task, PR_CAUSE_OWNER_DIED, NULL);
-    pr_task_unlink_submitting(ctx, op->task);
-    TX_SET(ctx, pr_task_at(ctx, op->task)->next_result, pr_task_at(ctx, op->task)->results);
-    pr_task_fail(ctx, op->task, &failure);
+    pr_task_abandon(ctx, op->task);
     return PR_OK;
 }
 
@@ -240,6 +245,7 @@ enum pr_status pr_submit(struct pr_context *ctx, struct pr_submission *submissio
 {
     struct submit op = {.s = submission, .start = true};
     PR_ASSERT(submission->size_bytes <= PR_TASK_INLINE);
+    PR_ASSERT(submission->result_count > 0 || !(submission->flags & PR_TASK_CREATES_ACTOR));
     for (;;) {
         choose_share(&op);
         enum pr_status status = pr_operate(ctx, submit_step, &op);
@@ -299,7 +305,7 @@ static void argument_sealed(struct pr_context *ctx, pr_index edge)
 bool pr_resolve_step(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
-    for (uint32_t i = 0; i < PR_STEP_EDGES && o->waiters != PR_NONE; i++) {
+    while (o->waiters != PR_NONE && !pr_tx_is_long(ctx)) {
         pr_index edge = o->waiters;
         pr_edge_unawait(ctx, edge);
         if (pr_edge_at(ctx, edge)->kind == PR_EDGE_WATCH)
@@ -314,9 +320,11 @@ static enum pr_status seal_result(struct pr_context *ctx, pr_index object, const
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     if (o->state == PR_OBJECT_SEALED) return PR_OK; /* by an earlier attempt */
+    if (o->state == PR_OBJECT_CREATING && !value->in_block) pr_object_abort(ctx, object); /* began, then raised */
     if (value->in_block) {
         pr_object_seal_block(ctx, object, value->kind, value->flags);
     } else {
+        PR_ASSERT(value->child_count <= PR_STEP_EDGES);
         PR_TRY(pr_object_contain(ctx, object, value->children, value->child_count));
         pr_object_seal_inline(ctx, object, value->kind, value->flags, value->bytes, (uint32_t)value->size_bytes);
     }
@@ -328,7 +336,7 @@ static enum pr_status seal_result(struct pr_context *ctx, pr_index object, const
 
 static bool drop_edges(struct pr_context *ctx, const struct pr_task *t)
 {
-    for (uint32_t i = 0; i < PR_STEP_EDGES && t->edges != PR_NONE; i++) {
+    while (t->edges != PR_NONE && !pr_tx_is_long(ctx)) {
         pr_index edge = t->edges;
         const struct pr_edge *e = pr_edge_at(ctx, edge);
         pr_index object = e->object;
@@ -341,7 +349,7 @@ static bool drop_edges(struct pr_context *ctx, const struct pr_task *t)
 
 static bool drop_results(struct pr_context *ctx, const struct pr_task *t)
 {
-    for (uint32_t i = 0; i < PR_STEP_RESULTS && t->results != PR_NONE; i++) {
+    while (t->results != PR_NONE && !pr_tx_is_long(ctx)) {
         pr_index object = t->results;
         TX_SET(ctx, t->results, pr_object_at(ctx, object)->next_result);
         pr_object_unref(ctx, object);
@@ -402,7 +410,7 @@ static bool fail_step(struct pr_context *ctx, pr_index task)
     const struct pr_task *t = pr_task_at(ctx, task);
     struct pr_failure failure;
     memcpy(&failure, t->value, sizeof failure);
-    for (uint32_t i = 0; i < PR_STEP_RESULTS && t->next_result != PR_NONE; i++) {
+    while (t->next_result != PR_NONE && !pr_tx_is_long(ctx)) {
         pr_index object = t->next_result;
         TX_SET(ctx, t->next_result, pr_object_at(ctx, object)->next_result);
         seal_failure(ctx, object, &failure);
@@ -488,35 +496,41 @@ static void leave_arrival_state(struct pr_context *ctx, const struct pr_slot *s)
     if (s->state != PR_SLOT_BUSY) TX_SET(ctx, s->state, PR_SLOT_BUSY);
 }
 
+static pr_index next_task(struct pr_context *ctx, const struct pr_slot *s)
+{
+    if (pr_session_ending(ctx)) return PR_NONE;
+    if (s->actor != PR_NONE) return pr_actor_pop(ctx, s->actor);
+    return s->requests & PR_REQUEST_EXIT ? PR_NONE : pr_queue_pop(ctx);
+}
+
+/* PR_EXIT must not roll the transaction back, so it travels as a mark in `taken`. */
+#define TAKEN_EXIT UINT32_MAX
+
 static enum pr_status take(struct pr_context *ctx, struct pr_taken *taken)
 {
     const struct pr_slot *s = pr_slot_at(ctx, ctx->slot);
     leave_arrival_state(ctx, s);
-    if (pr_session_ending(ctx)) goto exit;
-    pr_index task = s->actor != PR_NONE ? pr_actor_pop(ctx, s->actor) : PR_NONE;
-    if (s->actor == PR_NONE && !(s->requests & PR_REQUEST_EXIT)) task = pr_queue_pop(ctx);
-    if (task == PR_NONE) {
-        if (s->requests & PR_REQUEST_EXIT) goto exit;
-        if (s->actor == PR_NONE) pr_idle_push(ctx, ctx->slot);
-        taken->task = PR_NONE;
-        return PR_EMPTY;
+    bool leaving = pr_session_ending(ctx) || (s->requests & PR_REQUEST_EXIT);
+    pr_index task = next_task(ctx, s);
+    if (task != PR_NONE) {
+        start_task(ctx, task);
+        describe(ctx, task, taken);
+    } else {
+        taken->task = leaving ? TAKEN_EXIT : PR_NONE;
     }
-    start_task(ctx, task);
-    describe(ctx, task, taken);
-    pr_sched_nudge(ctx);
-    return PR_OK;
-exit:
-    taken->task = UINT32_MAX;
-    return PR_EMPTY;
+    if (task == PR_NONE && !leaving && s->actor == PR_NONE)
+        pr_idle_push(ctx, ctx->slot); /* nothing fits, so there is nobody to wake either */
+    else
+        pr_sched_nudge(ctx); /* what this worker gave back or was woken for may be another's */
+    return task != PR_NONE ? PR_OK : PR_EMPTY;
 }
 
 static enum pr_status take_operation(struct pr_context *ctx, void *argument) { return take(ctx, argument); }
 
-/* PR_EXIT must not roll the transaction back, so it travels as a mark in `taken`. */
 static enum pr_status answer(struct pr_context *ctx, enum pr_status status, const struct pr_taken *taken)
 {
     if (status == PR_OK) PR_FAILPOINT(ctx, TAKE_DONE);
-    return status == PR_EMPTY && taken->task == UINT32_MAX ? PR_EXIT : status;
+    return status == PR_EMPTY && taken->task == TAKEN_EXIT ? PR_EXIT : status;
 }
 
 enum pr_status pr_take(struct pr_context *ctx, struct pr_taken *taken)
@@ -595,6 +609,7 @@ struct finish {
     pr_index task;
     const struct pr_value *results;
     uint32_t count;
+    bool first;            /* begins at the first result, also when a call before gave up half way */
     struct pr_taken *next; /* NULL: more results follow */
 };
 
@@ -610,21 +625,27 @@ static enum pr_status seal_share(struct pr_context *ctx, const struct finish *op
     return PR_OK;
 }
 
+static void finish_creation(struct pr_context *ctx, const struct pr_task *t)
+{
+    bool failed = pr_object_at(ctx, t->results)->flags & PR_FLAG_ERROR;
+    if (!failed && (t->flags & PR_TASK_KEEPS)) {
+        if (t->flags & PR_TASK_LENT) pr_resources_take(ctx, t->shape);
+        TX_SET(ctx, pr_actor_at(ctx, t->actor)->shape, t->shape);
+        TX_SET(ctx, t->flags, t->flags & ~(uint32_t)(PR_TASK_HOLDS | PR_TASK_LENT)); /* the actor has them now */
+    }
+    pr_actor_created(ctx, t->actor, ctx->slot, failed);
+}
+
 static enum pr_status finish(struct pr_context *ctx, void *argument)
 {
     const struct finish *op = argument;
     const struct pr_task *t = pr_task_at(ctx, op->task);
     if (t->state != PR_TASK_RUNNING || t->claim != ctx->slot) return PR_STATE;
+    if (op->first && t->next_result != t->results) TX_SET(ctx, t->next_result, t->results);
     PR_TRY(seal_share(ctx, op));
     if (op->next == NULL) return PR_OK;
-    if (t->flags & PR_TASK_CREATES_ACTOR) {
-        bool failed = op->count > 0 && (op->results[0].flags & PR_FLAG_ERROR);
-        if (!failed && (t->flags & PR_TASK_KEEPS)) {
-            TX_SET(ctx, pr_actor_at(ctx, t->actor)->shape, t->shape);
-            TX_SET(ctx, t->flags, t->flags & ~(uint32_t)PR_TASK_HOLDS); /* the actor has them now */
-        }
-        pr_actor_created(ctx, t->actor, ctx->slot, failed);
-    }
+    PR_ASSERT(t->next_result == PR_NONE); /* a result that nobody seals would be waited for in vain */
+    if (t->flags & PR_TASK_CREATES_ACTOR) finish_creation(ctx, t);
     pr_task_unlink_running(ctx, op->task);
     end_task(ctx, op->task);
     TX_ADD(ctx, pr_slot_at(ctx, ctx->slot)->tasks_finished, 1);
@@ -632,16 +653,30 @@ static enum pr_status finish(struct pr_context *ctx, void *argument)
     return take(ctx, op->next);
 }
 
+/* How many of the results go into one transaction. */
+static uint32_t choose_results(const struct pr_value *results, uint32_t count)
+{
+    uint32_t chosen = 0, children = 0;
+    for (; chosen < PR_MIN(count, PR_STEP_RESULTS); chosen++) {
+        if (results[chosen].in_block) continue;
+        children += results[chosen].child_count;
+        if (chosen > 0 && children > PR_STEP_EDGES) break;
+    }
+    return chosen;
+}
+
 enum pr_status pr_finish(struct pr_context *ctx, pr_index task, const struct pr_value *results, uint32_t count,
                          struct pr_taken *next)
 {
     PR_FAILPOINT(ctx, FINISH_BEFORE);
-    for (; count > PR_STEP_RESULTS; count -= PR_STEP_RESULTS, results += PR_STEP_RESULTS) {
-        struct finish op = {task, results, PR_STEP_RESULTS, NULL};
+    struct finish op = {.task = task, .results = results, .first = true};
+    for (; (op.count = choose_results(op.results, count)) < count; count -= op.count) {
         PR_TRY(pr_operate(ctx, finish, &op));
+        op.first = false;
+        op.results += op.count;
     }
-    struct finish last = {task, results, count, next};
-    enum pr_status status = pr_operate(ctx, finish, &last);
+    op.next = next;
+    enum pr_status status = pr_operate(ctx, finish, &op);
     PR_FAILPOINT(ctx, FINISH_AFTER);
     return answer(ctx, status, next);
 }

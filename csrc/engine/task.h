@@ -58,8 +58,9 @@ PR_MUST_CHECK enum pr_status pr_result_begin(struct pr_context *ctx, struct pr_r
 /* Gives that block back: the payload could not be written. */
 void pr_result_abort(struct pr_context *ctx, struct pr_ref result);
 
-/* Seals the task's results in order, ends it, and takes the next one in the same transaction as the last
- * PR_STEP_RESULTS of them. Answers as pr_take. */
+/* Seals the task's results, all of them and in order, ends it, and takes the next one in the same transaction as the
+ * last of them. An inline result has at most PR_STEP_EDGES children. Answers as pr_take; after another answer
+ * (PR_STALE: a child is gone) the task is still this worker's and can be finished again. */
 PR_MUST_CHECK enum pr_status pr_finish(struct pr_context *ctx, pr_index task, const struct pr_value *results,
                                        uint32_t result_count, struct pr_taken *next);
 
@@ -76,7 +77,8 @@ void pr_task_ready(struct pr_context *ctx, pr_index task);
 /* Gives up a task that is on no list: results will be sealed with the failure. */
 void pr_task_fail(struct pr_context *ctx, pr_index task, const struct pr_failure *failure);
 void pr_task_unlink_running(struct pr_context *ctx, pr_index task);
-void pr_task_unlink_submitting(struct pr_context *ctx, pr_index task);
+/* A submission that will not be completed: the results that exist already must not stay pending for ever. */
+void pr_task_abandon(struct pr_context *ctx, pr_index task);
 /* One bounded step of failing or cleaning up; true when the entry is gone. */
 bool pr_task_chore_step(struct pr_context *ctx, pr_index task);
 

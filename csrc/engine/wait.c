@@ -11,11 +11,23 @@ struct scan {
     bool watch;
 };
 
+/* The private mark says so, or, when another thread's watch has taken its place, one of the first waiters. A watch
+ * that is not found is placed again: its second hit wakes too early, no more. */
+static bool is_watched(const struct pr_context *ctx, struct pr_ref ref, pr_index latch)
+{
+    const struct pr_local *local = &ctx->local[ref.index];
+    if (local->watch == latch && local->generation == ref.generation) return true;
+    pr_index edge = pr_object_at(ctx, ref.index)->waiters;
+    for (uint32_t i = 0; i < PR_STEP_EDGES && edge != PR_NONE; i++, edge = pr_edge_at(ctx, edge)->wait_next)
+        if (pr_edge_at(ctx, edge)->kind == PR_EDGE_WATCH && pr_edge_at(ctx, edge)->owner == latch) return true;
+    return false;
+}
+
 static enum pr_status add_watch(struct pr_context *ctx, struct pr_ref ref, pr_index latch)
 {
     const struct pr_latch *l = pr_latch_at(ctx, latch);
     pr_index edge;
-    if (ctx->local[ref.index].watch == latch && ctx->local[ref.index].generation == ref.generation) return PR_OK;
+    if (is_watched(ctx, ref, latch)) return PR_OK;
     PR_TRY(pr_edge_new(ctx, &l->watches, PR_EDGE_WATCH, latch, ref.index, 0, &edge));
     pr_edge_await(ctx, edge);
     return PR_OK;
@@ -83,10 +95,13 @@ static enum pr_status arm(struct pr_context *ctx, void *argument)
     return PR_OK;
 }
 
-static enum pr_status read_hits(struct pr_context *ctx, void *argument)
+/* An error that is sealed after its part of the list was scanned must wake, too: armed for errors from the start. */
+static enum pr_status start_scan(struct pr_context *ctx, void *argument)
 {
     struct arm *a = argument;
-    a->wake_at = pr_latch_at(ctx, a->latch)->hits;
+    const struct pr_latch *l = pr_latch_at(ctx, a->latch);
+    a->wake_at = l->hits;
+    if ((a->flags & PR_LATCH_ERRORS) && l->armed != PR_LATCH_ERRORS) TX_SET(ctx, l->armed, PR_LATCH_ERRORS);
     return PR_OK;
 }
 
@@ -95,7 +110,7 @@ enum pr_status pr_wait_arm(struct pr_context *ctx, struct pr_wait *wait, uint32_
     for (;;) {
         struct arm op = {wait->latch, 0, PR_LATCH_ARMED | (wait->stop_at_error ? PR_LATCH_ERRORS : 0)};
         *seen = pr_latch_sequence(ctx, wait->latch); /* before anything is checked: see shm/latch.h */
-        PR_TRY(pr_transact(ctx, read_hits, &op));
+        PR_TRY(pr_transact(ctx, start_scan, &op));
         enum pr_status status = scan_all(ctx, wait, true);
         if (status != PR_PENDING) return status;
         op.wake_at += wait->need - wait->ready;

@@ -18,6 +18,9 @@
 PR_MUST_CHECK enum pr_status pr_heap_write(struct pr_context *ctx, uint64_t offset, const void *source,
                                            uint64_t size_bytes);
 
+/* Forgets which pages this process has touched: in a forked child, and before detaching. */
+void pr_heap_forget(struct pr_context *ctx);
+
 #define PR_COPY_PARALLEL_BYTES (8u << 20)
 
 #endif

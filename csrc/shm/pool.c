@@ -16,6 +16,7 @@ enum pr_status pr_pool_take(struct pr_context *ctx, uint32_t which, pr_index *in
         TX_SET(ctx, pool->high_water, pool->high_water + 1);
     } else {
         ctx->grow_pool = which;
+        ctx->grow_committed = pool->committed;
         return PR_GROW;
     }
     TX_ADD(ctx, pool->used, 1);
@@ -49,6 +50,7 @@ enum pr_status pr_pool_grow(struct pr_context *ctx, uint32_t which)
 {
     const struct pr_pool *pool = &ctx->header->pools[which];
     uint32_t committed = pr_load_relaxed(&pool->committed); /* stale at worst: then the step exists already */
+    if (committed > ctx->grow_committed) return PR_OK; /* another process has grown it meanwhile */
     if (committed >= pool->capacity) return PR_TABLE_FULL;
     uint64_t step = PR_MAX(1u, PR_POOL_STEP_BYTES / pool->entry_size);
     struct growth growth = {which, (uint32_t)PR_MIN(committed + step, pool->capacity)};

@@ -25,7 +25,8 @@ PR_MUST_CHECK enum pr_status pr_pool_take(struct pr_context *ctx, uint32_t pool,
 
 void pr_pool_give(struct pr_context *ctx, uint32_t pool, pr_index index);
 
-/* Outside any transaction: commits another step of pages. PR_TABLE_FULL at capacity, PR_NO_MEMORY. */
+/* Outside any transaction, after a pr_pool_take answered PR_GROW: commits another step of pages unless somebody
+ * has done so since. PR_TABLE_FULL at capacity, PR_NO_MEMORY. */
 PR_MUST_CHECK enum pr_status pr_pool_grow(struct pr_context *ctx, uint32_t pool);
 
 /* Number of entries on the free list, or UINT32_MAX if the list is damaged. For audits. */

@@ -27,6 +27,7 @@ static uint64_t plan_pools(struct pr_pool *pools, const struct pr_pool_plan *pla
 static enum pr_status map_control(struct pr_context *ctx, uint64_t size)
 {
     void *address = NULL;
+    ctx->control_size = size;
     PR_TRY(pr_os_map(ctx->control_fd, size, false, &address));
     ctx->header = address;
     PR_TRY(pr_os_map(ctx->control_fd, size, true, &address));
@@ -38,6 +39,7 @@ static enum pr_status map_control(struct pr_context *ctx, uint64_t size)
 static enum pr_status map_heap(struct pr_context *ctx, uint64_t size)
 {
     void *address = NULL;
+    ctx->heap_size = size;
     PR_TRY(pr_os_map(ctx->heap_fd, size, false, &address));
     ctx->heap = address;
     pr_os_no_dump(address, size);
@@ -117,7 +119,9 @@ static enum pr_status verify(const struct pr_header *header, const struct pr_poo
     for (uint32_t i = 0; i < pool_count; i++) {
         const struct pr_pool *pool = &header->pools[i];
         if (pool->offset != expected[i].offset || pool->entry_size != expected[i].entry_size) return PR_BAD_SEGMENT;
-        if (pool->capacity != expected[i].capacity || pool->committed > pool->capacity) return PR_BAD_SEGMENT;
+        if (pool->capacity != expected[i].capacity) return PR_BAD_SEGMENT;
+        if (pr_load_relaxed(&pool->committed) > pool->capacity) return PR_BAD_SEGMENT;
+        if (pr_load_relaxed(&pool->high_water) > pool->capacity) return PR_BAD_SEGMENT;
     }
     return PR_OK;
 }
@@ -153,19 +157,12 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-static uint64_t size_of_fd(int fd)
-{
-    uint64_t size = 0;
-    return fd >= 0 && pr_os_fd_size(fd, &size) == PR_OK ? size : 0;
-}
-
 void pr_segment_detach(struct pr_context *ctx, bool keep_heap)
 {
-    uint64_t control_size = size_of_fd(ctx->control_fd), heap_size = size_of_fd(ctx->heap_fd);
-    if (ctx->heap_writable != NULL) pr_os_unmap(ctx->heap_writable, heap_size);
-    if (ctx->heap != NULL && !keep_heap) pr_os_unmap((void *)ctx->heap, heap_size);
-    if (ctx->writable != NULL) pr_os_unmap(ctx->writable, control_size);
-    if (ctx->header != NULL) pr_os_unmap((void *)ctx->header, control_size);
+    if (ctx->heap_writable != NULL) pr_os_unmap(ctx->heap_writable, ctx->heap_size);
+    if (ctx->heap != NULL && !keep_heap) pr_os_unmap((void *)ctx->heap, ctx->heap_size);
+    if (ctx->writable != NULL) pr_os_unmap(ctx->writable, ctx->control_size);
+    if (ctx->header != NULL) pr_os_unmap((void *)ctx->header, ctx->control_size);
     close_fd(&ctx->control_fd);
     close_fd(&ctx->heap_fd);
     clear_context(ctx);

@@ -79,6 +79,8 @@ struct pr_context {
     const uint8_t *heap;
     uint8_t *heap_granules; /* what this process has touched; see shm/heap_copy.c */
     struct pr_local *local; /* this process's references; see store/local.h */
+    uint64_t control_size; /* what is mapped, whatever the header says */
+    uint64_t heap_size;
     int control_fd;
     int heap_fd;
     int doorbell_fd; /* eventfd that wakes the supervisor, or -1 */
@@ -88,7 +90,8 @@ struct pr_context {
     struct pr_failpoints *failpoints; /* NULL: none armed */
     void (*run_chores)(struct pr_context *ctx); /* left-over work; set by the engine */
 
-    pr_index grow_pool; /* which pool PR_GROW speaks of, plus one */
+    pr_index grow_pool;      /* which pool PR_GROW speaks of */
+    uint32_t grow_committed; /* and how large it was then */
     uint32_t wake_count;
     bool wake_all;
     bool ring_doorbell;
@@ -99,6 +102,7 @@ struct pr_context {
     void (*at_store)(void *argument, int step); /* called around every logged store */
     void (*at_begin)(void *argument);           /* called when a transaction has the lock */
     void *injection_argument;
+    uint32_t tx_long; /* instead of PR_TX_LONG, so that tests meet left-over work */
 #endif
 };
 

@@ -16,9 +16,9 @@ void pr_tx_undo(struct pr_context *ctx)
         const struct pr_undo *record = &ctx->undo[count - 1];
         uint8_t *target = ctx->writable + record->offset;
         if (record->width == 4)
-            *(volatile uint32_t *)target = (uint32_t)record->old;
+            pr_store_relaxed((uint32_t *)target, (uint32_t)record->old);
         else
-            *(volatile uint64_t *)target = record->old;
+            pr_store64_relaxed((uint64_t *)target, record->old);
         pr_compiler_barrier(); /* restore first, then uncount: dying between repeats the restore */
         PR_INJECT(ctx, 3);
         pr_store_release(&header->undo_count, --count);

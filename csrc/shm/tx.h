@@ -29,6 +29,19 @@ void pr_tx_rollback(struct pr_context *ctx);
 /* Undoes the open transaction's stores without giving the lock back. */
 void pr_tx_undo(struct pr_context *ctx);
 
+/* Whether this transaction has logged so much that work which can be left over (a chore) should be. Loops over
+ * lists ask this, so that no combination of them makes a transaction long: those who stop at PR_TX_LONG and what
+ * one of their steps may still log stay below PR_TX_BOUND, which test_crash.c checks. */
+#define PR_TX_LONG 1024u
+#define PR_TX_BOUND 4000u
+static inline bool pr_tx_is_long(const struct pr_context *ctx)
+{
+#ifdef PR_CRASH_INJECTION
+    if (ctx->tx_long > 0) return ctx->header->undo_count >= ctx->tx_long;
+#endif
+    return ctx->header->undo_count >= PR_TX_LONG;
+}
+
 /* An operation is a function that runs inside a transaction. pr_transact begins, runs it, and commits when
  * it answers PR_OK or PR_EMPTY; otherwise rolls back, so that a refused operation has no effect. When the operation
  * answers PR_GROW the pool it names is grown outside the lock and the operation runs again from the start:
@@ -68,14 +81,14 @@ static inline void pr_tx_record(struct pr_context *ctx, const void *address, uin
 static inline void pr_tx_store32(struct pr_context *ctx, const void *address, uint32_t value)
 {
     pr_tx_record(ctx, address, 4, *(const uint32_t *)address);
-    *(volatile uint32_t *)pr_writable_at(ctx, address) = value;
+    pr_store_relaxed(pr_writable_at(ctx, address), value); /* a few words are read outside the lock */
     PR_INJECT(ctx, 2);
 }
 
 static inline void pr_tx_store64(struct pr_context *ctx, const void *address, uint64_t value)
 {
     pr_tx_record(ctx, address, 8, *(const uint64_t *)address);
-    *(volatile uint64_t *)pr_writable_at(ctx, address) = value;
+    pr_store64_relaxed(pr_writable_at(ctx, address), value);
     PR_INJECT(ctx, 2);
 }
 

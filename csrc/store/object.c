@@ -159,7 +159,7 @@ bool pr_object_free_step(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     PR_ASSERT(o->state == PR_OBJECT_FREEING && o->waiters == PR_NONE);
-    for (uint32_t i = 0; i < PR_STEP_EDGES && o->children != PR_NONE; i++) {
+    while (o->children != PR_NONE && !pr_tx_is_long(ctx)) {
         pr_index child = pr_edge_at(ctx, o->children)->object;
         pr_edge_delete(ctx, &o->children, o->children);
         pr_object_unref(ctx, child);

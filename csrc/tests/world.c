@@ -1,0 +1,187 @@
+#include "tests/world.h"
+
+#include <unistd.h>
+
+static void start_member(struct world *world, uint32_t i, enum role role)
+{
+    struct member *m = &world->member[i];
+    m->role = role;
+    m->world = world;
+    m->random.state = random_next(&world->random);
+}
+
+/* Tables as small as these meet left-over work rarely: every second world calls transactions long
+ * soon. */
+static void choose_limit(struct world *world)
+{
+#ifdef PR_CRASH_INJECTION
+    uint32_t limit = random_one_in(&world->random, 2) ? 0 : 24 + random_below(&world->random, 200);
+    for (uint32_t i = 0; i < WORLD_MEMBERS; i++) world->member[i].ctx.tx_long = limit;
+    world->reaper.tx_long = limit;
+#endif
+}
+
+void world_create(struct world *world, uint64_t seed)
+{
+    memset(world, 0, sizeof *world);
+    world->random.state = seed;
+    struct pr_context *first = &world->member[0].ctx;
+    fixture_create(first, 1 << 16, 1);
+    for (uint32_t i = 0; i < WORLD_MEMBERS; i++)
+        start_member(world, i, i == 0 || i == 2 ? DRIVER : i == 1 ? SUPERVISOR : WORKER);
+    fixture_attach(&world->reaper, first, PR_SLOT_SUPERVISOR);
+    fixture_attach(&world->member[1].ctx, first, PR_SLOT_SUPERVISOR);
+    fixture_attach(&world->member[2].ctx, first, PR_SLOT_DRIVER);
+    for (uint32_t i = 3; i < WORLD_MEMBERS; i++) fixture_worker(&world->member[i].ctx, first);
+    for (uint32_t i = 0; i < WORLD_MEMBERS; i++)
+        for (uint32_t j = 0; j < WORLD_SHAPES; j++)
+            world->member[i].shapes[j] = fixture_shape(first, (int64_t)j * 2 * PR_RESOURCE_UNIT);
+    choose_limit(world);
+}
+
+void world_destroy(struct world *world)
+{
+    for (uint32_t i = 0; i < WORLD_MEMBERS; i++) pr_session_detach(&world->member[i].ctx, false);
+    pr_session_detach(&world->reaper, false);
+}
+
+void member_forget(struct member *m)
+{
+    m->role = ABSENT;
+    m->leaving = m->running = m->sleeping = m->waiting = false;
+    m->ref_count = m->pin_count = m->handle_count = 0;
+    m->creating = (struct pr_ref){0};
+    m->latch = PR_NONE;
+    m->begun = 0;
+}
+
+bool member_join(struct member *worker, struct pr_context *supervisor)
+{
+    pr_index slot;
+    if (pr_worker_reserve(supervisor, &slot) != PR_OK) return false;
+    OK(pr_worker_adopt(&worker->ctx, slot));
+    worker->role = WORKER;
+    return true;
+}
+
+const char *world_operate(struct world *world)
+{
+    for (;;) {
+        struct member *m = &world->member[random_below(&world->random, WORLD_MEMBERS)];
+        if (m->role != ABSENT) return member_operate(m);
+        struct pr_context *supervisor = &world->member[1].ctx;
+        if (world->member[1].role != SUPERVISOR) continue;
+        if (pr_engine_root(supervisor)->spawn_requests > 0 && member_join(m, supervisor))
+            return "join";
+    }
+}
+
+/* ---- sleepers
+ * ------------------------------------------------------------------------------------------ */
+
+static bool condition_holds(const struct member *m)
+{
+    uint32_t ready = 0;
+    for (uint32_t i = 0; i < m->wait_count; i++) {
+        const struct pr_object *o = pr_object_at(&m->ctx, m->wait_refs[i].index);
+        if (o->state != PR_OBJECT_SEALED) continue;
+        ready++;
+        if (m->wait_errors && (o->flags & PR_FLAG_ERROR)) return true;
+    }
+    return ready >= m->wait_need;
+}
+
+const char *member_check_sleep(struct member *m)
+{
+    const struct pr_slot *s = pr_slot_at(&m->ctx, m->ctx.slot);
+    if (m->waiting && condition_holds(m) &&
+        pr_latch_sequence(&m->ctx, m->wait_latch) == m->wait_seen)
+        return "a waiter sleeps although its condition holds";
+    if (!m->sleeping || pr_latch_sequence(&m->ctx, s->latch) != m->seen) return NULL;
+    if (s->state == PR_SLOT_WAKING) return "a worker sleeps although it is on the way";
+    if (s->requests & PR_REQUEST_EXIT) return "a worker sleeps although it should end";
+    if (s->actor != PR_NONE && pr_actor_at(&m->ctx, s->actor)->head != PR_NONE)
+        return "an actor sleeps although its mailbox has calls";
+    return NULL;
+}
+
+const char *runnable_without_worker(const struct pr_context *ctx)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    bool runnable = false;
+    for (pr_index i = 1; i <= root->class_count; i++)
+        runnable |= pr_class_at(ctx, i)->count > 0 && pr_resources_fit(ctx, i);
+    if (!runnable || root->waking > 0) return NULL;
+    if (root->idle_count > 0) return "a task could run and a worker idles, but nobody wakes it";
+    if (root->spawn_requests + root->starting > 0) return NULL;
+    if (root->worker_count < root->worker_limit)
+        return "a task could run, but no worker is asked for";
+    return NULL;
+}
+
+const char *world_check_wakes(struct world *world)
+{
+    const char *wrong = runnable_without_worker(&world->reaper);
+    for (uint32_t i = 0; i < WORLD_MEMBERS && wrong == NULL; i++)
+        if (world->member[i].role != ABSENT) wrong = member_check_sleep(&world->member[i]);
+    return wrong;
+}
+
+/* ---- the end
+ * ------------------------------------------------------------------------------------------- */
+
+static bool sweep_all(struct pr_context *reaper)
+{
+    for (pr_index i = 1; i < reaper->header->pools[PR_POOL_SLOT].high_water; i++)
+        if (i != reaper->slot && pr_sweep(reaper, i, 9) != PR_OK) return false;
+    return true;
+}
+
+/* A worker that runs all it is given; constructors fail and succeed in turn. */
+static void run_all(struct pr_context *ctx)
+{
+    static struct pr_taken taken;
+    struct pr_value values[WORLD_RESULTS];
+    enum pr_status status = pr_take(ctx, &taken);
+    for (int i = 0; status == PR_OK && i < 500; i++) {
+        struct pr_value value = {
+            .kind = 1, .flags = i % 2 ? PR_FLAG_ERROR : 0, .bytes = "", .size_bytes = 0};
+        for (uint32_t j = 0; j < taken.result_count; j++) values[j] = value;
+        status = pr_finish(ctx, taken.task, values, taken.result_count, &taken);
+    }
+}
+
+static bool nothing_left(const struct pr_accounts *a)
+{
+    return a->objects + a->tasks + a->actors + a->edges + a->blocks + a->lanes == 0 &&
+           a->heap_used_bytes == 0 && a->slots == 1 && a->latches == 1;
+}
+
+static const char *describe(const struct pr_accounts *a)
+{
+    static char text[200];
+    snprintf(
+        text, sizeof text,
+        "left over: %u objects %u tasks %u actors %u edges %u blocks %u lanes %u slots %u latches",
+        a->objects, a->tasks, a->actors, a->edges, a->blocks, a->lanes, a->slots, a->latches);
+    return text;
+}
+
+const char *world_end(struct world *world)
+{
+    struct pr_context *reaper = &world->reaper, *heir = &world->member[WORLD_MEMBERS - 1].ctx;
+    struct pr_accounts accounts;
+    const char *what = "";
+    for (int round = 0; round < 60; round++) {
+        pr_index slot;
+        if (!sweep_all(reaper)) return "sweep failed";
+        if (pr_audit(reaper, &accounts, &what) != PR_OK) return what;
+        if (nothing_left(&accounts)) return NULL;
+        if (pr_engine_root(reaper)->spawn_requests == 0 && pr_worker_request(reaper) != PR_OK)
+            return "no worker";
+        if (pr_worker_reserve(reaper, &slot) != PR_OK) return "no slot";
+        if (pr_worker_adopt(heir, slot) != PR_OK) return "not adopted";
+        run_all(heir);
+    }
+    return describe(&accounts);
+}

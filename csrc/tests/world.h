@@ -1,0 +1,77 @@
+/* A session whose processes do random things: for crash injection, kills and threads.
+ *
+ * A member is one process: a context and what that process remembers about itself (its references,
+ * pins, the task it runs, what it sleeps on). All of it is plain data without pointers to itself,
+ * so that a copy of a member, of its local counts and of the tables is a snapshot of the process.
+ * The same seed does the same. */
+#ifndef PYRAY_TESTS_WORLD_H
+#define PYRAY_TESTS_WORLD_H
+
+#include "tests/random.h"
+#include "tests/session_fixture.h"
+
+enum { WORLD_MEMBERS = 6, MEMBER_REFS = 20, MEMBER_PINS = 6, MEMBER_HANDLES = 3, MEMBER_WAITS = 8 };
+enum { WORLD_SHAPES = 3, WORLD_RESULTS = 40 };
+
+enum role { ABSENT, DRIVER = 1, SUPERVISOR = 2, WORKER = 4 };
+
+struct member {
+    struct pr_context ctx;
+    struct world *world; /* the others; NULL: alone in its process or thread */
+    struct random random;
+    enum role role;
+    bool leaving;     /* a worker that was told to end */
+    bool check_bytes; /* payloads are written and compared */
+    pr_index shapes[WORLD_SHAPES];
+
+    uint32_t ref_count, pin_count, handle_count;
+    struct pr_ref refs[MEMBER_REFS];
+    struct pr_ref pins[MEMBER_PINS];
+    struct pr_ref handles[MEMBER_HANDLES]; /* of actors */
+    struct pr_ref creating;                /* an unfinished put, or index none */
+
+    bool running;
+    struct pr_taken taken;
+    struct pr_ref results[WORLD_RESULTS];
+    uint64_t begun; /* bit i: result i is being written */
+
+    bool sleeping; /* PR_EMPTY was the answer; `seen` is the sequence from before */
+    uint32_t seen;
+
+    pr_index latch; /* a second one, or none */
+    bool waiting;   /* armed; the rest describes the wait */
+    bool wait_errors;
+    pr_index wait_latch;
+    uint32_t wait_seen, wait_need, wait_count;
+    struct pr_ref wait_refs[MEMBER_WAITS];
+};
+
+struct world {
+    struct member member[WORLD_MEMBERS];
+    struct pr_context reaper; /* a supervisor that only cleans up */
+    struct random random;
+    uint64_t failures;
+};
+
+void world_create(struct world *world, uint64_t seed);
+void world_destroy(struct world *world);
+
+/* One random operation; returns its name. */
+const char *member_operate(struct member *member);
+/* The same of a random member. */
+const char *world_operate(struct world *world);
+
+/* What must hold between operations and the audit does not see: sleepers whose condition holds are
+ * woken, and a task that could run has somebody on the way to it. NULL, or what is wrong. */
+const char *member_check_sleep(struct member *member);
+const char *world_check_wakes(struct world *world);
+
+/* Everybody but the reaper dies; a few new workers run what is left. NULL, or what is wrong: in the
+ * end nothing may be left in any table. */
+const char *world_end(struct world *world);
+
+void member_forget(struct member *member); /* it has died: all it knew is gone */
+bool member_join(struct member *worker, struct pr_context *supervisor);
+const char *runnable_without_worker(const struct pr_context *ctx);
+
+#endif

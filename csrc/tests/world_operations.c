@@ -1,0 +1,517 @@
+/* The random operations of tests/world.h. Each checks that the answer is one of those it may get;
+ * tables and heap are small, so that running out of room is among them. */
+#include "engine/chores.h"
+#include "tests/world.h"
+
+static void unexpected(struct member *m, const char *what, enum pr_status status)
+{
+    harness_fail(__FILE__, __LINE__, "%s answers: %s", what, pr_status_text(status));
+    if (m->world != NULL) m->world->failures++;
+}
+
+/* PR_OK? Otherwise it must be for lack of room. */
+static bool done(struct member *m, const char *what, enum pr_status status)
+{
+    if (status == PR_OK) return true;
+    if (status != PR_FULL && status != PR_TABLE_FULL) unexpected(m, what, status);
+    return false;
+}
+
+static uint32_t below(struct member *m, uint32_t limit) { return random_below(&m->random, limit); }
+static bool one_in(struct member *m, uint32_t n) { return random_one_in(&m->random, n); }
+
+static void keep(struct member *m, struct pr_ref ref)
+{
+    if (m->ref_count == MEMBER_REFS)
+        pr_release(&m->ctx, ref);
+    else
+        m->refs[m->ref_count++] = ref;
+}
+
+static struct pr_ref any_ref(struct member *m) { return m->refs[below(m, m->ref_count)]; }
+
+/* Now and then the last of the references names what is gone; the operation must have no effect
+ * then. */
+static bool spoil(struct member *m, struct pr_ref *refs, uint32_t count)
+{
+    if (count == 0 || !one_in(m, 12)) return false;
+    refs[count - 1].generation += 1000;
+    return true;
+}
+
+static uint32_t some_refs(struct member *m, struct pr_ref *refs, uint32_t limit)
+{
+    uint32_t count = m->ref_count == 0 ? 0 : below(m, limit + 1);
+    for (uint32_t i = 0; i < count; i++) refs[i] = any_ref(m);
+    return count;
+}
+
+/* ---- objects
+ * ------------------------------------------------------------------------------------------- */
+
+static void put_inline(struct member *m)
+{
+    struct pr_ref ref, children[3];
+    uint8_t bytes[PR_INLINE_BYTES] = {1, 2, 3};
+    struct pr_value value = {.kind = 1,
+                             .flags = one_in(m, 8) ? PR_FLAG_ERROR : 0,
+                             .bytes = bytes,
+                             .size_bytes = below(m, PR_INLINE_BYTES + 1),
+                             .children = children};
+    value.child_count = one_in(m, 2) ? some_refs(m, children, 3) : 0;
+    bool spoilt = spoil(m, children, value.child_count);
+    enum pr_status status = pr_put_inline(&m->ctx, &value, &ref);
+    if (spoilt && status == PR_STALE) return;
+    if (done(m, "put", status)) keep(m, ref);
+}
+
+/* The first and the last eight bytes say how large the value is. */
+static void write_bytes(struct member *m, uint64_t offset, uint64_t size)
+{
+    if (!m->check_bytes) return;
+    OK(pr_heap_write(&m->ctx, offset, &size, 8));
+    OK(pr_heap_write(&m->ctx, offset + size - 8, &size, 8));
+}
+
+static void check_bytes(struct member *m, const struct pr_fetched *fetched)
+{
+    if (!m->check_bytes || fetched->bytes == NULL) return;
+    uint64_t first, last;
+    memcpy(&first, fetched->bytes, 8);
+    memcpy(&last, fetched->bytes + fetched->size_bytes - 8, 8);
+    CHECK(first == fetched->size_bytes && last == fetched->size_bytes);
+}
+
+static uint64_t large_size(struct member *m) { return 57 + below(m, 1u << (1 + below(m, 13))); }
+
+static void put_large(struct member *m)
+{
+    uint64_t offset, size = large_size(m);
+    if (m->creating.index != PR_NONE) return;
+    if (done(m, "put_begin", pr_put_begin(&m->ctx, size, &m->creating, &offset)))
+        write_bytes(m, offset, size);
+    else
+        m->creating = (struct pr_ref){0};
+}
+
+static void put_end(struct member *m)
+{
+    struct pr_ref ref = m->creating, children[40];
+    struct pr_value value = {.kind = 2, .in_block = 1, .children = children};
+    if (ref.index == PR_NONE) return;
+    value.child_count = some_refs(m, children, one_in(m, 4) ? 40 : 2);
+    m->creating = (struct pr_ref){0};
+    bool spoilt = spoil(m, children, value.child_count);
+    enum pr_status status = one_in(m, 5) ? PR_STALE : pr_put_end(&m->ctx, ref, &value);
+    if (status == PR_OK)
+        keep(m, ref);
+    else
+        pr_put_abort(&m->ctx, ref);
+    if (status != PR_STALE) done(m, "put_end", status);
+    CHECK(!spoilt || status != PR_OK);
+}
+
+static void get(struct member *m)
+{
+    struct pr_fetched fetched;
+    bool pinned = false;
+    if (m->ref_count == 0) return;
+    struct pr_ref ref = any_ref(m);
+    bool pin = m->pin_count < MEMBER_PINS && one_in(m, 2);
+    enum pr_status status = pr_get(&m->ctx, ref, pin ? 100 : 0, &fetched, &pinned);
+    if (status == PR_PENDING || !done(m, "get", status)) return;
+    check_bytes(m, &fetched);
+    if (pinned) m->pins[m->pin_count++] = ref;
+}
+
+static void unpin(struct member *m)
+{
+    if (m->pin_count == 0) return;
+    uint32_t i = below(m, m->pin_count);
+    struct pr_ref ref = m->pins[i];
+    m->pins[i] = m->pins[--m->pin_count];
+    pr_unpin(&m->ctx, ref);
+}
+
+/* Somebody from whom references can be had without asking: another member, or oneself. */
+static struct member *lender(struct member *m)
+{
+    if (m->world == NULL) return m;
+    return &m->world->member[below(m, WORLD_MEMBERS)];
+}
+
+static void acquire(struct member *m)
+{
+    struct pr_ref refs[4];
+    struct member *from = lender(m);
+    if (from->role == ABSENT || from->ref_count == 0) return;
+    uint32_t count = 1 + below(m, 4);
+    for (uint32_t i = 0; i < count; i++) refs[i] = from->refs[below(m, from->ref_count)];
+    if (!done(m, "acquire", pr_acquire(&m->ctx, refs, count))) return;
+    for (uint32_t i = 0; i < count; i++) keep(m, refs[i]);
+}
+
+static void stop_waiting_for(struct member *m, struct pr_ref ref)
+{
+    for (uint32_t i = 0; i < m->wait_count; i++)
+        if (m->wait_refs[i].index == ref.index) m->waiting = false;
+}
+
+static void release(struct member *m)
+{
+    if (m->handle_count > 0 && one_in(m, 6)) {
+        pr_release(&m->ctx, m->handles[--m->handle_count]);
+        return;
+    }
+    if (m->ref_count == 0) return;
+    uint32_t i = below(m, m->ref_count);
+    struct pr_ref ref = m->refs[i];
+    m->refs[i] = m->refs[--m->ref_count];
+    stop_waiting_for(m, ref);
+    pr_release(&m->ctx, ref);
+}
+
+static void release_many(struct member *m)
+{
+    while (m->ref_count > 2) release(m);
+}
+
+static void statistics(struct member *m)
+{
+    struct pr_store_stats stats;
+    OK(pr_store_stats(&m->ctx, &stats));
+}
+
+/* ---- tasks
+ * --------------------------------------------------------------------------------------------- */
+
+/* Alone in their processes, members would submit faster than they run. */
+static bool crowded(const struct member *m)
+{
+    return m->world == NULL && pr_load_relaxed(&m->ctx.header->pools[PR_POOL_TASK].used) > 200;
+}
+
+struct wish {
+    struct pr_ref awaited[40], captured[40], results[WORLD_RESULTS];
+    struct pr_submission s;
+};
+
+static void wish(struct member *m, struct wish *wish)
+{
+    wish->s = (struct pr_submission){.function = any_ref(m),
+                                     .awaited = wish->awaited,
+                                     .captured = wish->captured,
+                                     .results = wish->results};
+    wish->s.awaited_count = one_in(m, 2) ? some_refs(m, wish->awaited, one_in(m, 6) ? 40 : 3) : 0;
+    wish->s.captured_count = one_in(m, 3) ? some_refs(m, wish->captured, one_in(m, 6) ? 40 : 3) : 0;
+    if (one_in(m, 4)) wish->s.arguments = any_ref(m);
+    wish->s.value = "some packed arguments";
+    wish->s.size_bytes = below(m, 22);
+    wish->s.result_count = one_in(m, 8) ? 17 + below(m, WORLD_RESULTS - 17) : 1 + below(m, 3);
+    wish->s.retries = (int32_t)below(m, 3) - 1;
+    wish->s.shape = m->shapes[below(m, WORLD_SHAPES)];
+}
+
+static bool submit_wish(struct member *m, struct wish *wish)
+{
+    bool spoilt = spoil(m, wish->captured, wish->s.captured_count);
+    enum pr_status status = pr_submit(&m->ctx, &wish->s);
+    if ((spoilt && status == PR_STALE) || !done(m, "submit", status)) return false;
+    for (uint32_t i = 0; i < wish->s.result_count; i++) keep(m, wish->results[i]);
+    return true;
+}
+
+static void submit(struct member *m)
+{
+    struct wish w;
+    if (m->ref_count == 0 || crowded(m)) return;
+    wish(m, &w);
+    submit_wish(m, &w);
+}
+
+static void create_actor(struct member *m)
+{
+    struct wish w;
+    if (m->ref_count == 0 || m->handle_count == MEMBER_HANDLES || crowded(m)) return;
+    if (m->world == NULL && !one_in(m, 8)) return; /* few workers, and each actor takes one */
+    wish(m, &w);
+    w.s.flags = PR_TASK_CREATES_ACTOR | (one_in(m, 2) ? PR_TASK_KEEPS : 0);
+    if (submit_wish(m, &w)) m->handles[m->handle_count++] = w.s.actor;
+}
+
+static bool any_handle(struct member *m, struct pr_ref *handle)
+{
+    struct member *from = lender(m);
+    if (from->role == ABSENT || from->handle_count == 0) return false;
+    *handle = from->handles[below(m, from->handle_count)];
+    return true;
+}
+
+static void call_actor(struct member *m)
+{
+    struct wish w;
+    struct pr_ref handle;
+    if (m->ref_count == 0 || crowded(m) || !any_handle(m, &handle)) return;
+    wish(m, &w);
+    w.s.flags = PR_TASK_OF_ACTOR;
+    w.s.actor = handle;
+    submit_wish(m, &w);
+}
+
+static void kill_actor(struct member *m)
+{
+    struct pr_ref handle;
+    if (any_handle(m, &handle)) done(m, "kill", pr_actor_kill(&m->ctx, handle));
+}
+
+static void note_taken(struct member *m, enum pr_status status)
+{
+    m->running = status == PR_OK;
+    m->begun = 0;
+    m->leaving = status == PR_EXIT;
+    m->sleeping = status == PR_EMPTY;
+    if (status != PR_OK && status != PR_EXIT && status != PR_EMPTY) unexpected(m, "take", status);
+    for (uint32_t i = 0; m->running && i < m->taken.result_count; i += PR_STEP_RESULTS)
+        OK(pr_task_results(&m->ctx, m->taken.task, i, m->results + i,
+                           PR_MIN(PR_STEP_RESULTS, m->taken.result_count - i)));
+}
+
+static void listen(struct member *m)
+{
+    m->seen = pr_latch_sequence(&m->ctx, pr_slot_at(&m->ctx, m->ctx.slot)->latch);
+}
+
+static void take(struct member *m)
+{
+    if (m->running || m->leaving) return;
+    listen(m);
+    m->sleeping = false;
+    note_taken(m, pr_take(&m->ctx, &m->taken));
+}
+
+/* What a task was given can be kept beyond its end. */
+static void borrow(struct member *m)
+{
+    if (!m->running) return;
+    struct pr_ref ref = m->taken.function;
+    if (m->taken.arguments.index != PR_NONE && one_in(m, 2)) ref = m->taken.arguments;
+    if (m->taken.result_count > 0 && one_in(m, 3))
+        ref = m->results[below(m, m->taken.result_count)];
+    if (done(m, "borrow", pr_acquire(&m->ctx, &ref, 1))) keep(m, ref);
+}
+
+static void begin_result(struct member *m)
+{
+    if (!m->running || m->taken.result_count == 0) return;
+    uint64_t offset, size = large_size(m);
+    uint32_t i = below(m, m->taken.result_count);
+    enum pr_status status = pr_result_begin(&m->ctx, m->results[i], size, &offset);
+    if (status == PR_STATE || !done(m, "result_begin", status)) return;
+    m->begun |= 1ull << i;
+    write_bytes(m, offset, size);
+}
+
+/* Values without references inside. With others, a result could come to contain itself, and what
+ * refers to itself is never freed: that is known of reference counts, and not what is tested here.
+ */
+static uint32_t some_leaves(struct member *m, struct pr_ref *refs, uint32_t limit)
+{
+    uint32_t leaves = 0, count = m->world == NULL ? 0 : some_refs(m, refs, limit);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pr_object *o = pr_object_at(&m->ctx, refs[i].index);
+        if (o->state == PR_OBJECT_SEALED && o->children == PR_NONE) refs[leaves++] = refs[i];
+    }
+    return leaves;
+}
+
+static void choose_results(struct member *m, struct pr_value *values, struct pr_ref *children)
+{
+    for (uint32_t i = 0; i < m->taken.result_count; i++) {
+        bool begun = m->begun >> i & 1 && !one_in(m, 6);
+        values[i] = (struct pr_value){
+            .kind = 1, .bytes = "result", .size_bytes = below(m, 7), .in_block = begun};
+        values[i].flags = !begun && one_in(m, 8) ? PR_FLAG_ERROR : 0;
+        values[i].children = children;
+        values[i].child_count = one_in(m, 3) ? some_leaves(m, children, one_in(m, 8) ? 32 : 2) : 0;
+        children += values[i].child_count;
+    }
+}
+
+static void finish(struct member *m)
+{
+    struct pr_value values[WORLD_RESULTS];
+    static __thread struct pr_ref children[WORLD_RESULTS * 32];
+    struct pr_taken next;
+    if (!m->running) return;
+    choose_results(m, values, children);
+    listen(m);
+    enum pr_status status = pr_finish(&m->ctx, m->taken.task, values, m->taken.result_count, &next);
+    if (status == PR_TABLE_FULL) return; /* as before: it may be finished again */
+    m->taken = next;
+    note_taken(m, status);
+}
+
+static void lend(struct member *m)
+{
+    if (!m->running) return;
+    if (one_in(m, 2))
+        pr_task_lend(&m->ctx, m->taken.task);
+    else
+        pr_task_reclaim(&m->ctx, m->taken.task);
+}
+
+/* ---- waiting
+ * ------------------------------------------------------------------------------------------- */
+
+static void claim_latch(struct member *m)
+{
+    if (m->latch == PR_NONE && !done(m, "claim", pr_latch_claim(&m->ctx, &m->latch)))
+        m->latch = PR_NONE;
+}
+
+static void unclaim_latch(struct member *m)
+{
+    if (m->latch == PR_NONE) return;
+    if (m->wait_latch == m->latch) m->waiting = false;
+    pr_index latch = m->latch;
+    m->latch = PR_NONE;
+    pr_latch_unclaim(&m->ctx, latch);
+}
+
+static uint32_t distinct_refs(struct member *m, struct pr_ref *refs)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < MEMBER_WAITS && m->ref_count > 0; i++) {
+        struct pr_ref ref = any_ref(m);
+        bool again = false;
+        for (uint32_t j = 0; j < count; j++) again |= refs[j].index == ref.index;
+        if (!again) refs[count++] = ref;
+    }
+    return count;
+}
+
+static bool choose_wait(struct member *m, struct pr_wait *wait, uint8_t *sealed)
+{
+    m->waiting = false;
+    m->wait_count = distinct_refs(m, m->wait_refs);
+    bool main_latch = m->role == DRIVER && (m->latch == PR_NONE || one_in(m, 2));
+    m->wait_latch = main_latch ? pr_slot_at(&m->ctx, m->ctx.slot)->latch : m->latch;
+    if (m->wait_count == 0 || m->wait_latch == PR_NONE) return false;
+    m->wait_need = 1 + below(m, m->wait_count);
+    m->wait_errors = one_in(m, 2);
+    *wait = (struct pr_wait){.refs = m->wait_refs,
+                             .count = m->wait_count,
+                             .need = m->wait_need,
+                             .stop_at_error = m->wait_errors,
+                             .latch = m->wait_latch,
+                             .sealed = sealed};
+    return true;
+}
+
+static void wait_arm(struct member *m)
+{
+    struct pr_wait wait;
+    uint8_t sealed[MEMBER_WAITS];
+    if (!choose_wait(m, &wait, sealed)) return;
+    if (one_in(m, 4)) {
+        enum pr_status polled = pr_wait_poll(&m->ctx, &wait);
+        if (polled != PR_OK && polled != PR_PENDING) unexpected(m, "wait_poll", polled);
+        return;
+    }
+    enum pr_status status = pr_wait_arm(&m->ctx, &wait, &m->wait_seen);
+    m->waiting = status == PR_PENDING;
+    if (m->waiting || !done(m, "wait_arm", status)) return;
+    pr_wait_disarm(&m->ctx, m->wait_latch);
+}
+
+/* ---- processes
+ * ----------------------------------------------------------------------------------------- */
+
+static void request_worker(struct member *m)
+{
+    enum pr_status status = pr_worker_request(&m->ctx);
+    if (status != PR_EMPTY) done(m, "request", status);
+}
+
+static void trim(struct member *m)
+{
+    enum pr_status status = pr_worker_trim(&m->ctx, below(m, 2));
+    if (status != PR_EMPTY) done(m, "trim", status);
+}
+
+static void join(struct member *m)
+{
+    for (uint32_t i = 0; m->world != NULL && i < WORLD_MEMBERS; i++)
+        if (m->world->member[i].role == ABSENT) {
+            member_join(&m->world->member[i], &m->ctx);
+            return;
+        }
+}
+
+/* Those that were told to end do; those that are to be killed are; now and then another one dies.
+ */
+static void sweep(struct member *m)
+{
+    if (m->world == NULL) return;
+    for (uint32_t i = 0; i < WORLD_MEMBERS; i++) {
+        struct member *dead = &m->world->member[i];
+        if (dead->role != WORKER) continue;
+        bool kill = pr_slot_at(&m->ctx, dead->ctx.slot)->requests & PR_REQUEST_KILL;
+        if (!dead->leaving && !kill && !one_in(m, 12)) continue;
+        member_forget(dead);
+        done(m, "sweep", pr_sweep(&m->ctx, dead->ctx.slot, 9));
+        return;
+    }
+}
+
+static void chores(struct member *m) { pr_chores_run(&m->ctx); }
+
+static const struct {
+    const char *name;
+    void (*operation)(struct member *m);
+    uint32_t roles;
+    uint32_t weight;
+} operations[] = {
+    {"put_inline", put_inline, 7, 4},
+    {"put_large", put_large, 7, 4},
+    {"put_end", put_end, 7, 4},
+    {"get", get, 7, 3},
+    {"unpin", unpin, 7, 2},
+    {"acquire", acquire, 7, 3},
+    {"release", release, 7, 7},
+    {"release_many", release_many, 7, 1},
+    {"statistics", statistics, 7, 1},
+    {"submit", submit, 7, 6},
+    {"create_actor", create_actor, 7, 2},
+    {"call_actor", call_actor, 7, 5},
+    {"kill_actor", kill_actor, DRIVER, 1},
+    {"take", take, WORKER, 16},
+    {"begin_result", begin_result, WORKER, 6},
+    {"finish", finish, WORKER, 12},
+    {"borrow", borrow, WORKER, 4},
+    {"lend", lend, WORKER, 3},
+    {"claim_latch", claim_latch, 7, 2},
+    {"unclaim_latch", unclaim_latch, 7, 1},
+    {"wait_arm", wait_arm, 7, 5},
+    {"request_worker", request_worker, 7, 1},
+    {"trim", trim, SUPERVISOR, 2},
+    {"join", join, SUPERVISOR, 5},
+    {"sweep", sweep, SUPERVISOR, 5},
+    {"chores", chores, SUPERVISOR, 1},
+};
+enum { OPERATIONS = sizeof operations / sizeof *operations };
+
+const char *member_operate(struct member *m)
+{
+    uint32_t total = 0, i;
+    for (i = 0; i < OPERATIONS; i++)
+        total += operations[i].roles & m->role ? operations[i].weight : 0;
+    uint32_t choice = below(m, total);
+    for (i = 0;; i++) {
+        uint32_t weight = operations[i].roles & m->role ? operations[i].weight : 0;
+        if (choice < weight) break;
+        choice -= weight;
+    }
+    operations[i].operation(m);
+    return operations[i].name;
+}

@@ -142,14 +142,13 @@ def failure_lines(data: Results) -> list[str]:
 
 
 def noise_lines(data: Results) -> list[str]:
-    """Measurements that shared the machine with somebody else."""
-    noisy = [n for n in data["noise"] if n["others_cpu"] > NOISY_CORES]
+    """How much of it shared the machine with somebody else."""
+    others = [turn["others_cpu"] for turn in data["noise"]]
+    noisy = sum(cores > NOISY_CORES for cores in others)
     if not noisy:
         return []
-    spots = ", ".join(
-        f"{n['system']}/{n['group']} round {n['round']} ({n['others_cpu']:.1f})" for n in noisy
-    )
-    return [f"Other processes used more than {NOISY_CORES} cores during: {spots}."]
+    turns = f"{noisy} of {len(others)} turns (at most {max(others):.1f})"
+    return [f"Other processes used more than {NOISY_CORES} cores in {turns}: see `noise` there."]
 
 
 def text(data: Results, style: str, baseline: Path | None = None) -> str:

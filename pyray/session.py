@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
+import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ParamSpec, Self, TypeVar
 
 from pyray import machine, runtime
 from pyray.local_engine import LocalConfig, LocalEngine
@@ -17,6 +19,10 @@ from pyray.local_engine import LocalConfig, LocalEngine
 logger = logging.getLogger("pyray")
 
 MIN_OBJECT_STORE_BYTES = 4 << 20
+TWICE = (
+    "Maybe you called ray.init twice by accident? This error can be suppressed by passing "
+    "in 'ignore_reinit_error=True' or by calling 'ray.shutdown()' prior to 'ray.init()'."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,36 @@ class RayContext:
         shutdown()
 
 
-def init(  # noqa: PLR0913  (Ray's parameters)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class _Turn:
+    """Of several threads that start or end the session, one does so at a time."""
+
+    def __init__(self) -> None:
+        self.renew()
+        os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        """Make a lock that nobody holds: in a forked child the holder may not exist."""
+        self.lock = threading.RLock()
+
+
+_turn = _Turn()
+
+
+def _one_at_a_time(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    @functools.wraps(function)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with _turn.lock:
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+@_one_at_a_time
+def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
     address: str | None = None,
     *,
     num_cpus: float | None = None,
@@ -85,26 +120,15 @@ def init(  # noqa: PLR0913  (Ray's parameters)
         num_cpus: CPUs that tasks share; default: what affinity and cgroup allow this process.
         num_gpus: GPUs to declare; default 0.
         resources: Further resources by name.
-        labels: Accepted for Ray's sake.
         object_store_memory: Size of the object store in bytes; default: 30 % of the memory that
             machine and cgroup have available. Only what is used takes memory.
-        local_mode: Accepted for Ray's sake; tasks run in workers all the same.
         ignore_reinit_error: Return instead of raising if there is a session already.
-        include_dashboard: Accepted; there is no dashboard yet.
-        dashboard_host: See include_dashboard.
-        dashboard_port: See include_dashboard.
-        job_config: Accepted for Ray's sake.
-        configure_logging: Set the level of the logger "pyray".
-        logging_level: That level.
-        logging_format: Accepted for Ray's sake.
-        logging_config: Accepted for Ray's sake.
+        configure_logging: Set the level of the logger "pyray" to `logging_level`.
         log_to_driver: Mark the output of workers with `(name pid=…)`; False passes it on unchanged.
         namespace: Name space of named actors.
         runtime_env: Only `{"env_vars": {...}}` so far.
-        enable_resource_isolation: Accepted for Ray's sake. So are system_reserved_cpu and _memory.
-        system_reserved_cpu: See enable_resource_isolation.
-        system_reserved_memory: See enable_resource_isolation.
-        **kwargs: `_system_config` and other private names of Ray's are accepted without effect.
+        local_mode: Without effect, like all parameters of Ray's that are not named here, and like
+            `_system_config` and other private names in `kwargs`.
 
     Returns:
         A context with `address_info`; usable in a `with` statement.
@@ -121,28 +145,11 @@ def init(  # noqa: PLR0913  (Ray's parameters)
         ...     ray.get(ray.put("hello"))
         'hello'
     """
-    del local_mode, include_dashboard, dashboard_host, dashboard_port, job_config, labels
-    del (
-        logging_format,
-        logging_config,
-        enable_resource_isolation,
-        system_reserved_cpu,
-        system_reserved_memory,
-    )
-    unknown = [name for name in kwargs if not name.startswith("_")]
-    if unknown:
-        raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
-    if address not in {None, "local", "auto"}:
-        raise ConnectionError(
-            f"address={address!r}: pyray runs on this machine only; leave it out."
-        )
+    _check_arguments(address, kwargs)
     if is_initialized():
         if ignore_reinit_error or runtime.is_worker():
             return _context()
-        raise RuntimeError(
-            "Maybe you called ray.init twice by accident? This error can be suppressed by passing "
-            "in 'ignore_reinit_error=True' or by calling 'ray.shutdown()' prior to 'ray.init()'."
-        )
+        raise RuntimeError(TWICE)
     if configure_logging:
         logger.setLevel(logging_level)
     _forget_inherited()
@@ -155,6 +162,16 @@ def init(  # noqa: PLR0913  (Ray's parameters)
     )
     runtime.set_engine(LocalEngine(config), namespace=namespace or "")
     return _context()
+
+
+def _check_arguments(address: str | None, others: dict[str, Any]) -> None:
+    unknown = [name for name in others if not name.startswith("_")]
+    if unknown:
+        raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
+    if address not in {None, "local", "auto"}:
+        raise ConnectionError(
+            f"address={address!r}: pyray runs on this machine only; leave it out."
+        )
 
 
 def _env_vars(runtime_env: dict[str, Any] | None) -> dict[str, str]:
@@ -210,6 +227,7 @@ def _context() -> RayContext:
     return RayContext(info, None, sys.version.split()[0], __version__)
 
 
+@_one_at_a_time
 def shutdown(_exiting_interpreter: bool = False) -> None:  # noqa: FBT001, FBT002  (as in Ray)
     """End the session: its workers, objects and everything they started are gone when this returns.
 
@@ -232,14 +250,11 @@ def _forget_inherited() -> None:
         shutdown()
 
 
+@_one_at_a_time
 def _start_for_lack_of_init() -> None:
-    """Start with default settings; of several threads that need a session at once, one starts it."""
-    with _starting:
-        if not is_initialized():
-            init()
-
-
-_starting = threading.Lock()
+    """Start with default settings, unless another thread has done so in the meantime."""
+    if not is_initialized():
+        init()
 
 
 def is_initialized() -> bool:

@@ -260,7 +260,7 @@ cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
 
 
 cdef bint sleep_on(pr_index latch, uint32_t seen, int64_t deadline) except -1:
-    """Sleeps until woken; looks around after every slice. False: the deadline has passed, or it was poked.
+    """Sleeps until woken; looks around after every slice. False: the deadline is over, or poked.
 
     After a second it returns as if woken, so that no lost wake-up could last."""
     global in_core
@@ -276,7 +276,9 @@ cdef bint sleep_on(pr_index latch, uint32_t seen, int64_t deadline) except -1:
         look_around()
         check_usable()
         if not is_same_session(session):
-            raise exceptions.RaySystemError("the session was ended while a thread was waiting in it")
+            raise exceptions.RaySystemError(
+                "the session was ended while a thread was waiting in it"
+            )
         if poked and latch == poked_latch:
             return False
         now = pr_os_monotonic_ns()
@@ -291,8 +293,12 @@ def wait(list refs, uint32_t num_returns, timeout) -> tuple[list, list]:
     cdef RefArray array = RefArray(refs)
     refuse_duplicates(array.refs, count)
     wait_for(array.refs, count, num_returns, False, timeout, array.sealed)
-    ready, rest = [], []
-    for i in range(count):
+    while taken < num_returns and array.sealed[taken]:
+        taken += 1
+    if taken == num_returns:   # the first ones are ready: the usual case of tasks that end in order
+        return refs[:taken], refs[taken:]
+    ready, rest = refs[:taken], []
+    for i in range(taken, count):
         if taken < num_returns and array.sealed[i]:
             ready.append(refs[i])
             taken += 1

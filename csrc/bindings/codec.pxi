@@ -247,7 +247,9 @@ cdef int write_pieces(Encoded e, uint64_t offset) except -1:
             in_core -= 1
             check_usable()
             if not is_same_session(session):
-                raise exceptions.RaySystemError("the session was ended while a value was being stored")
+                raise exceptions.RaySystemError(
+                    "the session was ended while a value was being stored"
+                )
         if status != PR_OK:
             raise_status(status, f"cannot store an object of {e.value.size_bytes:,} bytes")
     return 0

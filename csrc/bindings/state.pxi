@@ -187,7 +187,8 @@ def close_session() -> None:
     is_open = is_forked = False
     session_nonce = 0
     supervisor_pidfd = -1
-    while in_core > 0 and not forked:   # threads that sleep or copy there must be out before the memory goes
+    # Threads that sleep or copy there must be out before the memory goes.
+    while in_core > 0 and not forked:
         with nogil:
             pr_latch_wake_all(&context)
             pr_os_sleep_ns(200_000)

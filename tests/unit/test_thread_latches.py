@@ -1,4 +1,4 @@
-"""Threads that wait one after the other use the same latch: what one left behind must not mislead the next."""
+"""Threads that wait in turn use the same latch: what one left must not mislead the next."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from types import ModuleType
 def wait_in_thread(ray: ModuleType, ref: object, timeout_s: float) -> list[object]:
     """Return what `ray.wait` says in a new thread: the list of ready references."""
     answers: list[object] = []
-    thread = threading.Thread(
-        target=lambda: answers.extend(ray.wait([ref], timeout=timeout_s)[0])
-    )
+    thread = threading.Thread(target=lambda: answers.extend(ray.wait([ref], timeout=timeout_s)[0]))
     thread.start()
     thread.join()
     return answers

@@ -258,6 +258,23 @@ static void call_actor(struct member *m)
     submit_wish(m, &w);
 }
 
+/* Calls that have to wait behind the first, if that one's argument is pending. */
+static void call_actor_often(struct member *m)
+{
+    struct pr_ref handle, result;
+    if (m->ref_count == 0 || crowded(m) || !any_handle(m, &handle)) return;
+    for (uint32_t i = 0; i < 8; i++) {
+        struct pr_ref awaited = any_ref(m);
+        struct pr_submission s = fixture_submission(any_ref(m), m->shapes[0], 1, &result);
+        s.flags = PR_TASK_OF_ACTOR;
+        s.actor = handle;
+        s.awaited = &awaited;
+        s.awaited_count = i == 0;
+        if (!done(m, "call", pr_submit(&m->ctx, &s))) return;
+        keep(m, result);
+    }
+}
+
 static void kill_actor(struct member *m)
 {
     struct pr_ref handle;
@@ -322,6 +339,14 @@ static uint32_t some_leaves(struct member *m, struct pr_ref *refs, uint32_t limi
         if (o->state == PR_OBJECT_SEALED && o->children == PR_NONE) refs[leaves++] = refs[i];
     }
     return leaves;
+}
+
+static void abort_result(struct member *m)
+{
+    if (!m->running || m->begun == 0) return;
+    uint32_t i = (uint32_t)__builtin_ctzll(m->begun);
+    m->begun &= m->begun - 1;
+    pr_result_abort(&m->ctx, m->results[i]);
 }
 
 static void choose_results(struct member *m, struct pr_value *values, struct pr_ref *children)
@@ -484,9 +509,11 @@ static const struct {
     {"submit", submit, 7, 6},
     {"create_actor", create_actor, 7, 2},
     {"call_actor", call_actor, 7, 5},
+    {"call_actor_often", call_actor_often, 7, 2},
     {"kill_actor", kill_actor, DRIVER, 1},
     {"take", take, WORKER, 16},
     {"begin_result", begin_result, WORKER, 6},
+    {"abort_result", abort_result, WORKER, 2},
     {"finish", finish, WORKER, 12},
     {"borrow", borrow, WORKER, 4},
     {"lend", lend, WORKER, 3},

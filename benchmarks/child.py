@@ -41,7 +41,7 @@ def measure(system: Adapter, workload: Workload, plan: Plan, events: Events) -> 
             events.send("samples", metric=metric, samples=samples)
     except NotOfferedError as refusal:
         events.send("refused", workload=workload.name, reason=str(refusal))
-    except Exception as error:  # noqa: BLE001 (whatever a system raises: reported, and on to the next)
+    except Exception as error:  # noqa: BLE001 (reported; on to the next)
         traceback.print_exc()
         reason = f"{type(error).__name__}: {str(error)[:300]}"
         events.send("failed", workload=workload.name, reason=reason)

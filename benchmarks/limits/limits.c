@@ -1,14 +1,14 @@
 /*
  * The physical limits: what bare C gets from the primitives that a shared-memory task engine is
- * made of. One subcommand per primitive; every repetition prints one number on a line of its own.
+ * made of. One subcommand per primitive; every repetition prints one number on a line of its own:
  *
- *   limits pingpong same|two|free ITERATIONS REPEATS     us per blocking round trip over two futexes
- *   limits pipelined ITEMS REPEATS                       us per item through a ring under a robust mutex
- *   limits lock ITERATIONS REPEATS                       us per lock and unlock of a robust mutex
- *   limits recycled THREADS BYTES REPEATS                ms per memcpy into touched, mapped pages
- *   limits fresh BYTES REPEATS                           ms per pwrite into new pages of a memfd
- *   limits map BYTES REPEATS                             us per mmap of existing pages and first touch
- *   limits fork REPEATS                                  us until a forked child runs
+ *   pingpong same|two|free ITERATIONS REPEATS  us per blocking round trip over two futexes
+ *   pipelined ITEMS REPEATS                    us per item through a ring under a robust mutex
+ *   lock ITERATIONS REPEATS                    us per lock and unlock of a robust mutex
+ *   recycled THREADS BYTES REPEATS             ms per memcpy into touched, mapped pages
+ *   fresh BYTES REPEATS                        ms per pwrite into new pages of a memfd
+ *   map BYTES REPEATS                          us per mmap of existing pages and first touch
+ *   fork REPEATS                               us until a forked child runs
  *
  * Build: cc -O2 -pthread -o limits limits.c
  */
@@ -119,7 +119,7 @@ static double pingpong_us(const char *placement, uint32_t count) {
     return elapsed / count;
 }
 
-/* --- pipelined: the caller fills a ring of tasks, a forked worker empties it and files results - */
+/* --- pipelined: the caller fills a ring of tasks, a forked worker empties it, files results --- */
 
 struct ring_shm {
     pthread_mutex_t lock;
@@ -194,7 +194,7 @@ static double lock_us(uint64_t count) {
     return elapsed / (double)count;
 }
 
-/* --- memory ----------------------------------------------------------------------------------- */
+/* --- memory -------------------------------------------------------------------------------- */
 
 struct copy_job { char *to; const char *from; size_t size_bytes; };
 
@@ -280,7 +280,7 @@ static double fork_us(void) {
     return elapsed;
 }
 
-/* --- command line ------------------------------------------------------------------------------ */
+/* --- command line -------------------------------------------------------------------------- */
 
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";

@@ -62,8 +62,7 @@ class ActorMethod:
         try:
             return submitter.submit(args, kwargs)
         except PICKLING_ERRORS as error:
-            name = f"{self._owner._class_name}.{self._name}"
-            raise unfit_argument(name, args, kwargs, error) from error
+            raise unfit_argument(self._title, args, kwargs, error) from error
 
     def options(self, *, num_returns: int | None = None, name: str | None = None) -> ActorMethod:
         """Return the same method with other options."""

@@ -52,7 +52,6 @@ def exported(ray_session: ModuleType) -> None:
 
 
 VARIABLES = {"env_vars": {"A": "1"}}
-# ruff: noqa: PLW0108  (the calls below are made by the test, not when this file is loaded)
 ABSENT: dict[str, Callable[[], Any]] = {
     "cancel": lambda: pyray.cancel(identity.remote(1)),
     "generator": lambda: count_up.remote(),

@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
 
 class ActorMethod:
-    """One method of one actor; `handle.method.remote(...)` submits a call."""
+    """One method of one actor; `handle.method.remote(...)` submits a call.
 
-    __slots__ = ("_handle", "_name", "_num_returns", "_owner", "_signature", "_submitter")
+    It keeps the actor alive, but does not know the `ActorHandle` that keeps it: in a cycle, the
+    actor would not end with its last handle.
+    """
+
+    __slots__ = ("_handle", "_name", "_num_returns", "_signature", "_submitter", "_title")
 
     def __init__(
-        self, owner: ActorHandle, name: str, signature: CallSignature, num_returns: int | str
+        self, handle: ObjectRef, title: str, signature: CallSignature, num_returns: int | str
     ) -> None:
-        self._owner = owner
-        self._handle = owner._handle  # noqa: SLF001  (a handle's public names are the user's)
-        self._name = name
+        self._handle = handle
+        self._title = title  # Class.method
+        self._name = title.rpartition(".")[2]
         self._signature = signature
         self._num_returns = num_returns
         self._submitter: Submitter | None = None
@@ -43,13 +47,12 @@ class ActorMethod:
         """
         submitter = self._submitter
         if submitter is None:
-            name = f"{self._owner._class_name}.{self._name}"  # noqa: SLF001  (as above)
             if isinstance(self._num_returns, str):
                 raise NotImplementedError(
-                    f"{name}: {self._num_returns} methods are not available "
+                    f"{self._title}: {self._num_returns} methods are not available "
                     "in this version of pyray."
                 )
-            spec = TaskSpec(name, self._num_returns)
+            spec = TaskSpec(self._title, self._num_returns)
             submitter = self._submitter = runtime.engine().actor_method(
                 self._handle, self._name, spec
             )
@@ -59,14 +62,13 @@ class ActorMethod:
         try:
             return submitter.submit(args, kwargs)
         except PICKLING_ERRORS as error:
-            name = f"{self._owner._class_name}.{self._name}"
-            raise unfit_argument(name, args, kwargs, error) from error
+            raise unfit_argument(self._title, args, kwargs, error) from error
 
     def options(self, *, num_returns: int | None = None, name: str | None = None) -> ActorMethod:
         """Return the same method with other options."""
         del name
         count = self._num_returns if num_returns is None else num_returns
-        return ActorMethod(self._owner, self._name, self._signature, count)
+        return ActorMethod(self._handle, self._title, self._signature, count)
 
     def _remote(
         self,
@@ -115,7 +117,8 @@ class ActorHandle:
             signature, num_returns = self._methods[name]
         except KeyError:
             raise AttributeError(f"'{self._class_name}' object has no attribute '{name}'") from None
-        method = ActorMethod(self, name, signature, num_returns)
+        title = f"{self._class_name}.{name}"
+        method = ActorMethod(self._handle, title, signature, num_returns)
         self.__dict__[name] = method
         return method
 

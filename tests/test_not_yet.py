@@ -1,7 +1,11 @@
-"""What this version does not have is refused by name, where it is asked for, and nothing breaks."""
+"""What this version does not have is refused by name, where it is asked for, and nothing breaks.
+
+Also what went wrong beside it: actors that outlived their handles, times that were copied.
+"""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -10,6 +14,8 @@ import numpy as np
 import pytest
 
 import pyray
+from pyray import testing
+from tests.support import wait_until
 
 
 @pyray.remote
@@ -42,10 +48,10 @@ class Actor:
 def exported(ray_session: ModuleType) -> None:
     """The code of both above is in the store before the first test is counted."""
     ray_session.get([identity.remote(1), Actor.remote().two.remote()[0]])
+    wait_until(lambda: testing.store_accounts()["actors"] == 0, 5, "the end of the actor")
 
 
 VARIABLES = {"env_vars": {"A": "1"}}
-# ruff: noqa: PLW0108  (the calls below are made by the test, not when this file is loaded)
 ABSENT: dict[str, Callable[[], Any]] = {
     "cancel": lambda: pyray.cancel(identity.remote(1)),
     "generator": lambda: count_up.remote(),
@@ -97,3 +103,19 @@ def test_get_of_times_keeps_their_shape_and_order(ray_session: ModuleType) -> No
         stored = ray_session.get(ray_session.put(array))
         assert stored.shape == array.shape
         assert np.array_equal(stored, array)
+
+
+def test_actor_ends_with_its_last_handle_without_garbage_collection(
+    ray_session: ModuleType,
+) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        actor = Actor.remote()
+        method = actor.two
+        del actor
+        assert ray_session.get(method.remote()) == [1, 2]
+        del method
+        wait_until(lambda: testing.store_accounts()["actors"] == 0, 5, "the end of the actor")
+    finally:
+        gc.enable()

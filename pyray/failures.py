@@ -19,6 +19,7 @@ class Cause(IntEnum):
     ACTOR_EXITED = 5
     OWNER_DIED = 6
     CANCELLED = 7
+    STORE_FULL = 8
 
 
 def unreadable(error: Exception, is_error: bool) -> Exception:  # noqa: FBT001  (called from C)
@@ -43,6 +44,10 @@ def exception_of(  # noqa: PLR0913, PLR0917  (the fields of struct pr_failure)
         )
     if cause == Cause.CANCELLED:
         return exceptions.TaskCancelledError()
+    if cause == Cause.STORE_FULL:
+        return exceptions.ObjectStoreFullError(
+            f"The object store has no room for the result of {name} (pid {pid}), nor for an error of it."
+        )
     if cause == Cause.OWNER_DIED:
         return exceptions.OwnerDiedError("", None, "")
     return _actor_died(Cause(cause), pid, wait_status, name, detail)

@@ -33,12 +33,14 @@ enum pr_failpoint {
 
 enum pr_failpoint_action { PR_FP_OFF, PR_FP_TALLY, PR_FP_DELAY, PR_FP_KILL };
 
+struct pr_failpoint_state {
+    uint32_t action;
+    uint32_t hits;
+    uint64_t argument; /* hit number to die at, or delay in ns */
+};
+
 struct pr_failpoints {
-    struct {
-        uint32_t action;
-        uint32_t hits;
-        uint64_t argument; /* hit number to die at, or delay in ns */
-    } point[PR_FP_COUNT];
+    struct pr_failpoint_state point[PR_FP_COUNT];
 };
 
 const char *pr_failpoint_name(enum pr_failpoint point);

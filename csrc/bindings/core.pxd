@@ -24,8 +24,12 @@ cdef extern from "pyray_core.h" nogil:
         pr_index index
         uint32_t generation
 
+    struct pr_failpoint_state "struct pr_failpoint_state":
+        uint32_t hits
     struct pr_failpoints:
-        pass
+        pr_failpoint_state *point
+    enum: PR_FP_COUNT
+    const char *pr_failpoint_name(uint32_t point)
     uint32_t pr_failpoints_parse(pr_failpoints *points, const char *specification)
 
     struct pr_header:
@@ -115,6 +119,7 @@ cdef extern from "pyray_core.h" nogil:
     enum pr_cause:
         PR_CAUSE_NONE, PR_CAUSE_WORKER_DIED, PR_CAUSE_ACTOR_DIED, PR_CAUSE_ACTOR_KILLED
         PR_CAUSE_ACTOR_CREATION, PR_CAUSE_ACTOR_EXITED, PR_CAUSE_OWNER_DIED, PR_CAUSE_CANCELLED
+        PR_CAUSE_STORE_FULL
     struct pr_failure:
         uint32_t cause
         uint32_t process_id

@@ -117,6 +117,13 @@ def arm_failpoints(specification: str) -> None:
     context.failpoints = &failpoints
 
 
+def failpoint_hits() -> dict[str, int]:
+    """How often this process came along each failpoint since some were armed (tests only)."""
+    return {
+        pr_failpoint_name(point).decode(): failpoints.point[point].hits for point in range(PR_FP_COUNT)
+    }
+
+
 cdef int opened() except -1:
     global is_open, is_forked, session_nonce, main_thread, supervisor_gone, heap_mapping, in_core
     is_open, is_forked, supervisor_gone, in_core = True, False, False, 0

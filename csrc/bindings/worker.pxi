@@ -107,6 +107,7 @@ cdef class Results:
     cdef list encoded
     cdef pr_value *values
     cdef pr_ref *refs
+    cdef pr_failure failure
 
     def __cinit__(self, uint32_t count):
         self.encoded = []
@@ -195,8 +196,26 @@ cdef Results store_error(pr_taken *taken, error):
     cdef Results results = Results(taken.result_count)
     if taken.result_count == 1:
         store_result(results, taken.result, error, PR_FLAG_ERROR)
-    else:
+        return results
+    try:
         store_each(results, taken, (error,) * taken.result_count, PR_FLAG_ERROR)
+    except BaseException:
+        results.give_up()
+        raise
+    return results
+
+
+cdef Results full_store_results(pr_taken *taken):
+    """For a store that has no room even for an error: failures fit into the table."""
+    cdef Results results = Results(taken.result_count)
+    cdef uint32_t i
+    results.failure.cause, results.failure.process_id = PR_CAUSE_STORE_FULL, context.process_id
+    memcpy(results.failure.name, taken.name, PR_NAME_BYTES)
+    for i in range(taken.result_count):
+        memset(&results.values[i], 0, sizeof(pr_value))
+        results.values[i].kind, results.values[i].flags = PR_KIND_FAILURE, PR_FLAG_ERROR
+        results.values[i].bytes, results.values[i].size_bytes = &results.failure, sizeof(pr_failure)
+        results.encoded.append(None)
     return results
 
 
@@ -216,9 +235,7 @@ cdef Results run(pr_taken *taken, translate):
         try:
             return store_error(taken, translated)
         except exceptions.ObjectStoreFullError:
-            return store_error(
-                taken, exceptions.ObjectStoreFullError("the store has no room for the task's error")
-            )
+            return full_store_results(taken)
     finally:
         running_task = 0
         current_name, current_serial, current_attempt = "", 0, 0

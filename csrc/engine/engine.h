@@ -176,6 +176,7 @@ enum pr_cause {
     PR_CAUSE_ACTOR_EXITED,   /* exit_actor, or no handle left */
     PR_CAUSE_OWNER_DIED,
     PR_CAUSE_CANCELLED,
+    PR_CAUSE_STORE_FULL, /* not even the task's error found room */
 };
 
 #define PR_KIND_FAILURE 255u /* the kind of an object whose value is a struct pr_failure */

@@ -389,13 +389,13 @@ ORPHANS = """
     ray.init(num_cpus=2)
 
     # A chain of three, each out of the group of the one before.
-    CHAIN = '''
-import os, subprocess, sys, time
-if int(sys.argv[1]):
-    subprocess.Popen([sys.executable, "-c", sys.argv[2], str(int(sys.argv[1]) - 1), sys.argv[2]], start_new_session=True)
-print("link", os.getpid(), flush=True)
-time.sleep(60)
-'''
+    CHAIN = "; ".join([
+        "import os, subprocess, sys, time",
+        "command = [sys.executable, '-c', sys.argv[2], str(int(sys.argv[1]) - 1), sys.argv[2]]",
+        "int(sys.argv[1]) and subprocess.Popen(command, start_new_session=True)",
+        "print('link', os.getpid(), flush=True)",
+        "time.sleep(60)",
+    ])
 
     @ray.remote(max_retries=0)
     def chain():
@@ -405,9 +405,9 @@ time.sleep(60)
 
     ref = chain.remote()
     while not os.path.exists("go"): time.sleep(0.005)
-    (victim,) = [pid for pid in testing.worker_pids()
-                 if subprocess.run(["pgrep", "-P", str(pid)], stdout=subprocess.DEVNULL).returncode == 0] \
-        if False else [pid for pid in testing.worker_pids() if open(f"/proc/{pid}/task/{pid}/children").read()]
+    (victim,) = [
+        pid for pid in testing.worker_pids() if open(f"/proc/{pid}/task/{pid}/children").read()
+    ]
     testing.kill_worker(victim)
     print("killed", flush=True)
     time.sleep(60)

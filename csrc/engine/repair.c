@@ -30,6 +30,8 @@ static enum pr_status mark_dead(struct pr_context *ctx, void *argument)
     TX_SET(ctx, s->state, PR_SLOT_DEAD);
     TX_SET(ctx, s->wait_status, sweep->wait_status);
     TX_ADD(ctx, pr_engine_root(ctx)->deaths, 1);
+    pr_sched_nudge(ctx); /* it may have been on its way to a task; the sweep may take long */
+    ctx->wake_all = true; /* it may have committed something and not woken anybody for it */
     return PR_OK;
 }
 
@@ -62,6 +64,7 @@ static void give_up_running(struct pr_context *ctx, pr_index task, const struct 
         failure.ran_ms = ran_ms;
     }
     pr_task_fail(ctx, task, &failure);
+    pr_sched_nudge(ctx);
 }
 
 /* ---- what it held ----------------------------------------------------------------------------------- */
@@ -163,8 +166,7 @@ static enum pr_status sweep_step(struct pr_context *ctx, void *argument)
 
 static enum pr_status nudge(struct pr_context *ctx, void *argument)
 {
-    pr_sched_nudge(ctx);
-    ctx->wake_all = true; /* the dead process may have committed something and not woken anybody for it */
+    pr_sched_nudge(ctx); /* for what its actor kept */
     return PR_OK;
 }
 

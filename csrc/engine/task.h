@@ -44,7 +44,8 @@ struct pr_taken {
 };
 
 /* The next task for this worker: from its actor's mailbox, or from the queues. PR_EMPTY: it is on the idle list
- * now (or its mailbox is empty) and should sleep on its latch; PR_EXIT: it should end. */
+ * now (or its mailbox is empty) and should sleep on its latch, with the sequence it had before this call, else it
+ * may sleep over a task that comes in between; PR_EXIT: it should end. */
 PR_MUST_CHECK enum pr_status pr_take(struct pr_context *ctx, struct pr_taken *taken);
 
 /* References of the results from number `first` on; at most PR_STEP_RESULTS. */

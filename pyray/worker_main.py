@@ -30,6 +30,8 @@ def run(slot: int, *, log_to_driver: bool) -> NoReturn:
         _core.adopt_slot(slot)
         runtime.set_engine(CoreEngine(), is_worker=True)
         _core.worker_loop(execution.translate_error, _flush)
+        if _core.kill_requested(slot):
+            os._exit(status)  # exit handlers do not run after `ray.kill`
         status = 0
     except SystemExit as error:
         execution.leave(error)

@@ -164,7 +164,7 @@ static void request_kill(struct pr_context *ctx, pr_index slot)
 {
     const struct pr_slot *s = pr_slot_at(ctx, slot);
     if (s->requests & PR_REQUEST_KILL) return;
-    TX_SET(ctx, s->requests, s->requests | PR_REQUEST_KILL);
+    TX_SET(ctx, s->requests, s->requests | PR_REQUEST_KILL | PR_REQUEST_EXIT); /* no more work until then */
     TX_ADD(ctx, pr_engine_root(ctx)->kill_requests, 1);
     ctx->ring_doorbell = true;
 }
@@ -289,7 +289,9 @@ static enum pr_status kill_actor(struct pr_context *ctx, void *argument)
     const struct pr_actor *a = pr_actor_at(ctx, actor);
     if (a->state == PR_ACTOR_DEAD) return PR_OK;
     TX_SET(ctx, a->cause, PR_CAUSE_ACTOR_KILLED);
-    if (a->slot != PR_NONE) request_kill(ctx, a->slot); /* else pr_actor_created does it */
+    if (a->slot == PR_NONE) return PR_OK; /* pr_actor_created does it */
+    request_kill(ctx, a->slot);
+    pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_KILLED, NULL); /* from now on calls fail */
     return PR_OK;
 }
 

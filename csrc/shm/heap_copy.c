@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "base/atomic.h"
+#include "base/stream_copy.h"
 
 #define GRANULE_BYTES (64u << 10)
 #define LARGE_BYTES (256u << 10)
+#define STREAM_BYTES (4u << 20) /* more than fits a second-level cache with its source */
 
 enum granule { UNTOUCHED = 0, WRITTEN = 1, MAPPED = 2 };
 
@@ -56,7 +58,10 @@ static enum pr_status write_run(struct pr_context *ctx, uint64_t offset, const u
         return PR_OK;
     }
     if (state != MAPPED) PR_TRY(map_run(ctx, offset, size_bytes));
-    memcpy(ctx->heap_writable + offset, source, size_bytes);
+    if (size_bytes >= STREAM_BYTES)
+        pr_stream_copy(ctx->heap_writable + offset, source, size_bytes);
+    else
+        memcpy(ctx->heap_writable + offset, source, size_bytes);
     return PR_OK;
 }
 

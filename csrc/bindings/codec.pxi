@@ -165,8 +165,8 @@ cdef int encode_array(Encoded e, array, uint32_t limit) except -1:
     return 0
 
 
-cdef bytes array_head(dtype, tuple shape, bint fortran, uint64_t data_size, uint32_t limit):
-    cdef bytes name = dtype.str.encode()
+cdef bytes array_head(str dtype, tuple shape, bint fortran, uint64_t data_size, uint32_t limit):
+    cdef bytes name = dtype.encode()
     cdef uint64_t shape_at = (8 + len(name) + 7) & ~7
     cdef uint64_t data_at = shape_at + 8 * len(shape)
     if data_at + data_size > limit:
@@ -284,14 +284,11 @@ cdef decode_array(const uint8_t *at, uint64_t size, View view):
     cdef uint32_t ndim = at[0], name_size = at[2], data_at = (<const uint32_t *>at)[1], i
     cdef const int64_t *dimensions = <const int64_t *>(at + ((8 + name_size + 7) & ~7))
     shape = tuple([dimensions[i] for i in range(ndim)])
-    dtype = PyUnicode_DecodeUTF8(<const char *>at + 8, name_size, NULL)
+    dtype = dtype_of_name(PyUnicode_DecodeUTF8(<const char *>at + 8, name_size, NULL))
     buffer = view
     if view is None:
         buffer = PyBytes_FromStringAndSize(<const char *>at + data_at, size - data_at)
         data_at = 0
-    if ndarray_type is None:
-        import numpy
-        find_numpy()
     return new_ndarray(shape, dtype, buffer, data_at, None, "F" if at[1] else "C")
 
 
@@ -413,7 +410,7 @@ cdef unpack_arguments(const uint8_t *at):
     return args, kwargs
 
 
-cdef tuple separate_awaited(str method, tuple args, dict kwargs):
+cdef separate_awaited(str method, tuple args, dict kwargs):
     """What to pickle, without the references in argument position, and those references."""
     places, awaited = [], []
     left = [] if method is None else [method]
@@ -433,12 +430,16 @@ cdef tuple separate_awaited(str method, tuple args, dict kwargs):
             places.append(name)
             awaited.append(value)
             named[name] = None
+    if not named and not awaited:
+        return left, awaited   # nothing to put back: restore_awaited knows it by its type
     refs = [((<ObjectRef>ref).ref.index, (<ObjectRef>ref).ref.generation) for ref in awaited]
     return (left, named, places, refs), awaited
 
 
 cdef restore_awaited(packed):
     cdef pr_ref ref
+    if type(packed) is list:
+        return tuple(packed), {}
     args, kwargs, places, refs = packed
     for place, (index, generation) in zip(places, refs):
         ref = pr_ref(index, generation)

@@ -43,11 +43,34 @@ cdef bint find_numpy() except -1:
     return True
 
 
-def load_array(buffer, dtype, shape, fortran):
-    """A read-only array over the bytes of a stored value."""
-    if ndarray_type is None:
+cdef dict dtype_names = {}   # dtype -> its `str`: one object each, so that a pickle names it once
+cdef dict dtypes = {}        # the reverse
+cdef uint32_t DTYPES_KEPT = 1000   # strings of every length have a dtype of their own
+
+
+cdef name_of_dtype(dtype):
+    name = dtype_names.get(dtype)
+    if name is None:
+        if len(dtype_names) >= DTYPES_KEPT:
+            dtype_names.clear()
+        name = dtype_names[dtype] = sys.intern(dtype.str)
+    return name
+
+
+cdef dtype_of_name(str name):
+    dtype = dtypes.get(name)
+    if dtype is None:
         import numpy
         find_numpy()
+        if len(dtypes) >= DTYPES_KEPT:
+            dtypes.clear()
+        dtype = dtypes[name] = numpy.dtype(name)
+    return dtype
+
+
+def load_array(buffer, dtype, shape, fortran):
+    """A read-only array over the bytes of a stored value."""
+    dtype = dtype_of_name(dtype)   # first: it imports numpy where that is missing
     return new_ndarray(shape, dtype, buffer, 0, None, "F" if fortran else "C")
 
 
@@ -66,7 +89,7 @@ cdef reduce_array(array):
         fortran = True
     if <uint64_t>raw.len < OUT_OF_BAND_BYTES:
         buffer = PyBytes_FromStringAndSize(<char *>raw.buf, raw.len)
-    return load_array, (buffer, dtype, array.shape, fortran)
+    return load_array, (buffer, name_of_dtype(dtype), array.shape, fortran)
 
 
 class PicklerMixin:

@@ -69,7 +69,7 @@ class PrefixedStream(io.TextIOBase):
         if self._prefixed:
             name = _core.current_task()[0] or "worker"
             mark = f"({name.split('.')[0]} pid={os.getpid()}) "
-            text = "".join(mark + line for line in text.splitlines(keepends=True))
+            text = "".join(f"{mark}{line}\n" for line in text.removesuffix("\n").split("\n"))
         data = text.encode("utf-8", "backslashreplace")
         while data:
             try:

@@ -338,15 +338,53 @@ def test_recursive_function_calls_itself_as_tasks() -> None:
 
 
 def test_mutually_recursive_functions() -> None:
-    @ray.remote
-    def even(n: int) -> bool:
-        return True if n == 0 else ray.get(odd.remote(n - 1))
+    # On its own: code that refers to other code in a circle stays in the store until the end.
+    run_script(
+        """
+        import pyray as ray
+
+        @ray.remote
+        def even(n):
+            return True if n == 0 else ray.get(odd.remote(n - 1))
+
+        @ray.remote
+        def odd(n):
+            return False if n == 0 else ray.get(even.remote(n - 1))
+
+        ray.init(num_cpus=2)
+        assert ray.get(even.remote(11)) is False
+        from pyray import testing
+        assert testing.store_accounts()["objects"] < 20, testing.store_accounts()
+        ray.shutdown()
+        """,
+        check=True,
+    )
+
+
+def test_recursion_exports_the_function_once(ray_session: Any) -> None:
+    from pyray import testing
 
     @ray.remote
-    def odd(n: int) -> bool:
-        return False if n == 0 else ray.get(even.remote(n - 1))
+    def descend(depth: int) -> int:
+        if depth == 0:
+            return testing.store_accounts()["objects"]
+        return ray.get(descend.remote(depth - 1))
 
-    assert ray.get(even.remote(5)) is False
+    shallow, deep = ray.get(descend.remote(1)), ray.get(descend.remote(20))
+    assert deep - shallow <= 20  # a result each, and no code
+
+
+def test_options_in_a_loop_export_the_function_once() -> None:
+    from pyray import testing
+
+    @ray.remote
+    def f() -> int:
+        return 1
+
+    before = testing.store_accounts()["objects"]
+    refs = [f.options(name=f"f{i}").remote() for i in range(20)]
+    assert testing.store_accounts()["objects"] <= before + 21
+    assert ray.get(refs) == [1] * 20
 
 
 def test_functions_of_a_class_run_and_bound_methods_are_refused() -> None:

@@ -108,10 +108,10 @@ def test_nan_comes_back(way: Any) -> None:
 
 @WAYS
 @pytest.mark.parametrize("size", [10, 100_000])
-def test_memoryview_comes_back_as_its_bytes(way: Any, size: int) -> None:
-    # A memoryview cannot be pickled by Python; nor can Ray.
-    with pytest.raises(TypeError, match="cannot pickle 'memoryview'"):
-        way(memoryview(bytes(size)))
+def test_memoryview_comes_back_as_one(way: Any, size: int) -> None:
+    # cloudpickle takes it, as bytes.
+    back = way(memoryview(b"x" * size))
+    assert bytes(back) == b"x" * size
 
 
 JSON = st.recursive(
@@ -298,8 +298,8 @@ def test_special_arrays_come_back(way: Any, count: int) -> None:
     assert isinstance(back, np.ma.MaskedArray)
     assert back.sum() == masked.sum()
     assert (back.mask == masked.mask).all()
-    matrix = np.asmatrix(np.ones((2, count))) if count < 10 else np.ones(2).view()
-    same_array(way(matrix), matrix)
+
+
 
 
 class Subclass(np.ndarray):

@@ -1,0 +1,21 @@
+class Mine(Exception):
+    pass
+
+@ray.remote
+def fail():
+    raise Mine("a", 1)
+
+@ray.remote
+def use(x):
+    return x
+
+@ray.remote
+def nested():
+    return ray.get(fail.remote())
+
+for label, ref in (("direct", fail.remote()), ("argument", use.remote(fail.remote())), ("nested", nested.remote())):
+    show(label, lambda: ray.get(ref))
+    try:
+        ray.get(ref)
+    except Mine as error:
+        print(error.args, type(error.cause).__name__, str(error).splitlines()[-1], repr(error))

@@ -79,7 +79,9 @@ def test_output_comes_before_the_result_is_got() -> None:
         """,
         check=True,
     )
-    assert done.stdout.split("\n")[:-1] == [f"{word} {i}" for i in range(5) for word in ("task", "got")]
+    assert done.stdout.split("\n")[:-1] == [
+        f"{word} {i}" for i in range(5) for word in ("task", "got")
+    ]
 
 
 def test_lines_of_several_workers_stay_whole() -> None:

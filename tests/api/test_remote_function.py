@@ -183,7 +183,9 @@ def test_any_number_of_arguments_arrives(count: int) -> None:
 @pytest.mark.parametrize("size", [0, 1, 80, 100, 104, 200, 255, 256, 5_000, 2_000_000])
 def test_arguments_of_any_size_arrive(size: int) -> None:
     f = ray.remote(identity)
-    (text, data), named = ray.get(f.remote("x" * size, b"y" * size, **{"k" * max(1, size): "ü" * size}))
+    (text, data), named = ray.get(
+        f.remote("x" * size, b"y" * size, **{"k" * max(1, size): "ü" * size})
+    )
     assert (text, data) == ("x" * size, b"y" * size)
     assert named == {"k" * max(1, size): "ü" * size}
 
@@ -472,7 +474,9 @@ def test_function_that_captures_a_lock_is_refused_by_name() -> None:
     def with_lock() -> bool:
         return lock.locked()
 
-    with pytest.raises(TypeError, match="remote function .*with_lock.*cannot pickle '_thread.lock'"):
+    with pytest.raises(
+        TypeError, match="remote function .*with_lock.*cannot pickle '_thread.lock'"
+    ):
         with_lock.remote()
 
 

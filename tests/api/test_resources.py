@@ -16,7 +16,13 @@ pytestmark = pytest.mark.usefixtures("ray_session")
 
 @pytest.mark.parametrize(
     ("options", "limit"),
-    [({}, 2), ({"num_cpus": 1}, 2), ({"num_cpus": 2}, 1), ({"num_cpus": 1.5}, 1), ({"num_cpus": 0.5}, 4)],
+    [
+        ({}, 2),
+        ({"num_cpus": 1}, 2),
+        ({"num_cpus": 2}, 1),
+        ({"num_cpus": 1.5}, 1),
+        ({"num_cpus": 0.5}, 4),
+    ],
 )
 def test_tasks_never_run_more_at_once_than_cpus_allow(options: dict[str, Any], limit: int) -> None:
     most = run_at_once(12, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import collections
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import enum
 import fractions
@@ -81,7 +81,7 @@ VALUES: list[Any] = [
     *(Point(1, [2]), Colour.RED, Flags.A | Flags.B, Pair(1, "b"), Slotted(3)),
     *(collections.OrderedDict(a=1), collections.Counter("abca"), collections.deque([1], 3)),
     *(collections.defaultdict(list, a=[1]), collections.ChainMap({"a": 1})),
-    *(datetime.datetime(2020, 1, 2, tzinfo=datetime.UTC), datetime.timedelta(1), datetime.date.min),
+    *(dt.datetime(2020, 1, 2, tzinfo=dt.UTC), dt.timedelta(1), dt.date.min),
     *(decimal.Decimal("1.10"), fractions.Fraction(1, 3), uuid.UUID(int=5), pathlib.Path("/a/b")),
     *(re.compile("a+"), array.array("d", [1.0, 2.0]), types.SimpleNamespace(a=1)),
     *(ValueError("x"), {(1, 2): {3: frozenset({4})}}, [None] * 10_000, list(range(10_000))),
@@ -132,7 +132,9 @@ def test_any_nested_value_comes_back(value: Any) -> None:
     assert through_put(value) == value
 
 
-@given(args=st.lists(JSON, max_size=15), kwargs=st.dictionaries(st.text(min_size=1), JSON, max_size=5))
+@given(
+    args=st.lists(JSON, max_size=15), kwargs=st.dictionaries(st.text(min_size=1), JSON, max_size=5)
+)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_arguments_come_back(args: list[Any], kwargs: dict[str, Any]) -> None:
     f = ray.remote(lambda *args, **kwargs: (args, kwargs))
@@ -300,8 +302,6 @@ def test_special_arrays_come_back(way: Any, count: int) -> None:
     assert (back.mask == masked.mask).all()
 
 
-
-
 class Subclass(np.ndarray):
     pass
 
@@ -314,7 +314,9 @@ def test_subclass_of_an_array_comes_back(count: int) -> None:
     np.testing.assert_array_equal(back, value)
 
 
-@pytest.mark.parametrize("value", [np.float64(1.5), np.int8(3), np.bool_(True), np.str_("x"), np.datetime64("2020")])
+@pytest.mark.parametrize(
+    "value", [np.float64(1.5), np.int8(3), np.bool_(1), np.str_("x"), np.datetime64("2020")]
+)
 def test_numpy_scalars_come_back(value: Any) -> None:
     back = through_put(value)
     assert type(back) is type(value)
@@ -326,7 +328,11 @@ def test_numpy_scalars_come_back(value: Any) -> None:
 def test_arrays_are_read_only_at_every_size(way: Any, count: int) -> None:
     for value in (np.arange(count), [np.arange(count)], {"a": np.arange(count)}):
         back = way(value)
-        back = back if isinstance(back, np.ndarray) else next(iter(back.values() if isinstance(back, dict) else back))
+        back = (
+            back
+            if isinstance(back, np.ndarray)
+            else next(iter(back.values() if isinstance(back, dict) else back))
+        )
         assert back.flags.writeable is False
         with pytest.raises(ValueError, match="assignment destination is read-only"):
             back[0] = 1
@@ -340,7 +346,9 @@ def test_arrays_are_read_only_at_every_size(way: Any, count: int) -> None:
 
 def arrow_values() -> list[Any]:
     pa = pytest.importorskip("pyarrow")
-    table = pa.table({"a": range(50_000), "b": [str(i) for i in range(50_000)], "c": [None, 1.5] * 25_000})
+    table = pa.table(
+        {"a": range(50_000), "b": [str(i) for i in range(50_000)], "c": [None, 1.5] * 25_000}
+    )
     return [
         table,
         table.slice(100, 10),

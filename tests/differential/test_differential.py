@@ -40,7 +40,11 @@ def printed(kind: str, python: str, program: Path) -> str:
         text=True,
         timeout=50,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT) if kind == "pyray" else "", "RAY_DEDUP_LOGS": "0"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT) if kind == "pyray" else "",
+            "RAY_DEDUP_LOGS": "0",
+        },
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

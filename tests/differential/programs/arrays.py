@@ -1,6 +1,7 @@
 import numpy as np
 
-for value in (np.arange(5), np.zeros((300, 400), order="F"), np.array("x"), np.zeros(0), np.arange(6.0)[::2]):
+values = [np.arange(5), np.zeros((300, 400), order="F"), np.zeros(0), np.arange(6.0)[::2]]
+for value in values:
     back = ray.get(ray.put(value))
     print(back.dtype, back.shape, back.flags.f_contiguous, bool((back == value).all()))
 

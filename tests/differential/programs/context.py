@@ -1,5 +1,6 @@
 context = ray.get_runtime_context()
-print(context.get_task_id(), context.get_actor_id(), context.get_job_id(), len(context.get_node_id()))
+print(context.get_task_id(), context.get_actor_id(), context.get_job_id())
+print(len(context.get_node_id()))
 
 @ray.remote
 def look():

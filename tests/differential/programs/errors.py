@@ -13,7 +13,8 @@ def use(x):
 def nested():
     return ray.get(fail.remote())
 
-for label, ref in (("direct", fail.remote()), ("argument", use.remote(fail.remote())), ("nested", nested.remote())):
+refs = [fail.remote(), use.remote(fail.remote()), nested.remote()]
+for label, ref in zip(("direct", "argument", "nested"), refs):
     show(label, lambda: ray.get(ref))
     try:
         ray.get(ref)

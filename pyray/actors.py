@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pyray import runtime
 from pyray._core import PICKLING_ERRORS
+from pyray.code import Code
 from pyray.engine import Submitter, TaskSpec
 from pyray.options import validate_actor_options
-from pyray.remote_function import _is_current, demand_of
+from pyray.remote_function import demand_of
 from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
 
@@ -167,14 +168,16 @@ class ActorClass:
         [6, 7]
     """
 
-    def __init__(self, cls: type, options: dict[str, Any]) -> None:
+    def __init__(self, cls: type | Code, options: dict[str, Any]) -> None:
+        code = cls if isinstance(cls, Code) else Code(cls)
+        cls = cast("type", code.target)
         self.__name__ = cls.__name__
         self.__qualname__ = cls.__qualname__
         self.__module__ = cls.__module__
         self.__doc__ = cls.__doc__
         self._cls = cls
         self._options = options
-        self._code: ObjectRef | None = None
+        self._code = code
         self._constructor = CallSignature(cls)
         self._methods = _methods_of(cls)
 
@@ -218,15 +221,14 @@ class ActorClass:
         """
         self._constructor.check(args, kwargs)
         engine = runtime.engine()
-        if self._code is None or not _is_current(self._code):
-            self._code = engine.export(self._cls)
+        code, _ = self._code.find(engine)
         spec = TaskSpec(f"{self.__name__}.__init__", 1, demand_of(self._options, default_cpus=1), 0)
         keeps = any(
             self._options.get(name) for name in ("num_cpus", "num_gpus", "memory", "resources")
         )
         if self._options.get("num_cpus") is None and keeps:
             spec = TaskSpec(spec.name, 1, demand_of(self._options, default_cpus=0), 0)
-        submitter = engine.actor(self._code, spec, keeps_resources=keeps)
+        submitter = engine.actor(code, spec, keeps_resources=keeps)
         try:
             handle, _created = submitter.submit(args, kwargs)
         except PICKLING_ERRORS as error:
@@ -237,9 +239,7 @@ class ActorClass:
         """Return the same class with other options."""
         validated = validate_actor_options(options, in_options=True)
         _refuse_unsupported(validated)
-        other = ActorClass(self._cls, {**self._options, **validated})
-        other._code = self._code
-        return other
+        return ActorClass(self._code, {**self._options, **validated})
 
     def _remote(
         self,
@@ -252,8 +252,8 @@ class ActorClass:
         return actor_class.remote(*(args or ()), **(kwargs or {}))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as class and options."""
-        return ActorClass, (self._cls, self._options)
+        """Pickle as code and options."""
+        return ActorClass, (self._code, self._options)
 
 
 class ActorClassInheritanceException(TypeError):  # noqa: N818  (Ray's name)

@@ -36,14 +36,16 @@ class CoreEngine:
         self._indices = {name: index for index, name in enumerate(_core.resources())}
         self._warned: set[str] = set()
 
-    def export(self, code: Callable[..., Any]) -> ObjectRef:
+    def export(self, code: Callable[..., Any], key: Any) -> ObjectRef:
         """Store a function or class for workers to run."""
-        return serialization.export(code)
+        return serialization.export(code, key)
 
-    def task(self, code: ObjectRef, spec: TaskSpec) -> Submitter:
+    def task(self, code: ObjectRef, spec: TaskSpec, *, borrowed: bool) -> Submitter:
         """Prepare calls of an exported function."""
         shape = self._shape(spec)
-        return _core.Template(code, spec.name, spec.num_returns, shape, spec.max_retries)
+        return _core.Template(
+            code, spec.name, spec.num_returns, shape, spec.max_retries, borrowed=borrowed
+        )
 
     def actor(self, code: ObjectRef, spec: TaskSpec, *, keeps_resources: bool) -> Submitter:
         """Prepare the creation of actors."""

@@ -60,11 +60,14 @@ class Engine(Protocol):
     ) -> tuple[list[ObjectRef], list[ObjectRef]]:
         """Return (ready, not ready)."""
 
-    def export(self, code: Callable[..., Any]) -> ObjectRef:
-        """Store a function or class for workers to run; it lives as long as its references."""
+    def export(self, code: Callable[..., Any], key: Any) -> ObjectRef:
+        """Store a function or class for workers to run; it lives as long as its references.
 
-    def task(self, code: ObjectRef, spec: TaskSpec) -> Submitter:
-        """Prepare calls of an exported function."""
+        `key` names it in every process.
+        """
+
+    def task(self, code: ObjectRef, spec: TaskSpec, *, borrowed: bool) -> Submitter:
+        """Prepare calls of an exported function; `borrowed`: without keeping it in the store."""
 
     def actor(self, code: ObjectRef, spec: TaskSpec, *, keeps_resources: bool) -> Submitter:
         """Prepare the creation of actors; its `submit` returns (handle, result of the creation)."""

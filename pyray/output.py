@@ -27,6 +27,7 @@ class PrefixedStream(io.TextIOBase):
         self._descriptor = descriptor
         self._prefixed = prefixed
         self._partial = ""
+        self._writer = "worker"
         self.buffer = _BinarySide(self)
 
     @property
@@ -53,6 +54,7 @@ class PrefixedStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Take text; what ends in a newline goes out."""
+        self._writer = _core.current_task()[0] or self._writer
         whole, newline, rest = (self._partial + text).rpartition("\n")
         self._partial = rest
         if newline:
@@ -67,9 +69,8 @@ class PrefixedStream(io.TextIOBase):
 
     def _emit(self, text: str) -> None:
         if self._prefixed:
-            name = _core.current_task()[0] or "worker"
-            mark = f"({name.split('.')[0]} pid={os.getpid()}) "
-            text = "".join(mark + line for line in text.splitlines(keepends=True))
+            mark = f"({self._writer.split('.')[0]} pid={os.getpid()}) "
+            text = "".join(f"{mark}{line}\n" for line in text.removesuffix("\n").split("\n"))
         data = text.encode("utf-8", "backslashreplace")
         while data:
             try:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from pyray import runtime
 from pyray._core import PICKLING_ERRORS
+from pyray.code import Code, Retries
 from pyray.engine import Submitter, TaskSpec
-from pyray.execution import RetryExceptions
 from pyray.options import TASK_OPTIONS, validate_task_options
 from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
-
-if TYPE_CHECKING:
-    from pyray._core import ObjectRef
 
 
 class RemoteFunction:
@@ -36,7 +33,9 @@ class RemoteFunction:
     __name__: str
     __qualname__: str
 
-    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+    def __init__(self, function: Callable[..., Any] | Code, options: dict[str, Any]) -> None:
+        code = function if isinstance(function, Code) else Code(function)
+        function = code.target
         if inspect.iscoroutinefunction(function):
             raise ValueError(
                 "'async def' should not be used for remote tasks. You can wrap the async function "
@@ -47,7 +46,7 @@ class RemoteFunction:
         self._options = options
         self._signature: CallSignature | None = None
         self._submitter: Submitter | None = None
-        self._code: ObjectRef | None = None
+        self._code = code
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: a remote function is not called directly.
@@ -91,9 +90,7 @@ class RemoteFunction:
     def options(self, **options: Any) -> RemoteFunction:
         """Return the same function with other options."""
         validated = validate_task_options(options, in_options=True)
-        other = RemoteFunction(self._function, {**self._options, **validated})
-        other._code = self._code
-        return other
+        return RemoteFunction(self._code, {**self._options, **validated})
 
     def _remote(
         self,
@@ -111,9 +108,8 @@ class RemoteFunction:
         if signature is None:
             signature = self._signature = CallSignature(self._function)
         spec = self._spec()
-        if self._code is None or not _is_current(self._code):
-            self._code = engine.export(self._with_retries(spec))
-        submitter = self._submitter = engine.task(self._code, spec)
+        ref, is_borrowed = self._code.find(engine, self._retries(spec))
+        submitter = self._submitter = engine.task(ref, spec, borrowed=is_borrowed)
         return submitter, signature
 
     def _option(self, name: str) -> Any:
@@ -140,16 +136,15 @@ class RemoteFunction:
             max_retries=3 if max_retries is None else max_retries,
         )
 
-    def _with_retries(self, spec: TaskSpec) -> Callable[..., Any]:
+    def _retries(self, spec: TaskSpec) -> Retries | None:
         wanted = self._option("retry_exceptions")
         if not wanted or spec.max_retries == 0:
-            return self._function
-        kinds = (Exception,) if wanted is True else tuple(wanted)
-        return RetryExceptions(self._function, kinds, spec.max_retries)
+            return None
+        return (Exception,) if wanted is True else tuple(wanted), spec.max_retries
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as function and options; the receiving process exports it anew."""
-        return RemoteFunction, (self._function, self._options)
+        """Pickle as code and options."""
+        return RemoteFunction, (self._code, self._options)
 
 
 def demand_of(options: dict[str, Any], *, default_cpus: float) -> dict[str, float]:
@@ -162,9 +157,3 @@ def demand_of(options: dict[str, Any], *, default_cpus: float) -> dict[str, floa
         **(options.get("resources") or {}),
     }
     return {name: amount for name, amount in demand.items() if amount}
-
-
-def _is_current(ref: ObjectRef) -> bool:
-    from pyray import _core
-
-    return ref.binary()[8:16] == _core.nonce().to_bytes(8, "big")

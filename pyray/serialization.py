@@ -28,8 +28,8 @@ _short = reprlib.Repr()
 _short.maxother = _short.maxstring = 200
 
 
-def export(code: Callable[..., Any]) -> ObjectRef:
-    """Store a function or a class by value.
+def export(code: Callable[..., Any], key: Any) -> ObjectRef:
+    """Store a function or a class by value, with the key that names it in every process.
 
     Raises:
         ValueError: If it is larger than `CODE_LIMIT_BYTES`.
@@ -38,7 +38,7 @@ def export(code: Callable[..., Any]) -> ObjectRef:
     kind = "actor" if isinstance(code, type) else "remote function"
     name = getattr(code, "__qualname__", repr(code))
     try:
-        ref, size_bytes = _core.put_code(code)
+        ref, size_bytes = _core.put_code((key, code))
     except PICKLING_ERRORS as error:
         raise TypeError(f"Could not serialize the {kind} {name}: {error}") from error
     if size_bytes > CODE_LIMIT_BYTES:

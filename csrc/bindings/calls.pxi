@@ -399,9 +399,10 @@ cdef class Template:
 
     def __init__(self, ObjectRef function, str name, uint32_t num_returns, uint32_t shape,
                  int retries, *, ObjectRef actor=None, str method=None, bint creates_actor=False,
-                 bint keeps_resources=False):
+                 bint keeps_resources=False, bint borrowed=False):
         check_session(function)
-        self.function, self.actor, self.method, self.nonce = function, actor, method, session_nonce
+        self.function = None if borrowed else function   # borrowed: known because it runs here
+        self.actor, self.method, self.nonce = actor, method, session_nonce
         self.fixed.function = function.ref
         self.fixed.result_count, self.fixed.shape, self.fixed.retries = num_returns, shape, retries
         copy_name(self.fixed.name, name)
@@ -414,8 +415,10 @@ cdef class Template:
 
     @property
     def is_current(self) -> bool:
-        """Whether it belongs to the session that is open now."""
-        return self.nonce == session_nonce and is_open
+        """Whether it belongs to the session that is open now, and its code still exists."""
+        if self.nonce != session_nonce or not is_open:
+            return False
+        return self.function is not None or pr_is_referenced(&context, self.fixed.function)
 
     def submit(self, tuple args, dict kwargs):
         """One ObjectRef, or a list when num_returns is not 1; (handle, result) of a new actor."""

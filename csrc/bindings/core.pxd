@@ -55,6 +55,7 @@ cdef extern from "pyray_core.h" nogil:
 
     # latches
     uint32_t pr_latch_sequence(const pr_context *ctx, pr_index latch)
+    void pr_latch_wake_all(pr_context *ctx)
     pr_status pr_latch_sleep(pr_context *ctx, pr_index latch, uint32_t seen, int64_t timeout_ns)
 
     # heap

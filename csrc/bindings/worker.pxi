@@ -1,6 +1,7 @@
 # The worker's loop, and what the supervisor does to the tables.
 
 cdef dict functions = {}          # (index, generation) of a function object -> the callable
+cdef dict code_keys = {}          # the key that the code was exported with -> the same pair
 cdef uint32_t FUNCTIONS_KEPT = 1000
 cdef object actor_instance = None
 cdef dict actor_methods = {}
@@ -23,8 +24,8 @@ def current_actor_handle():
 
 
 def actor_repr() -> str:
-    """What the actor calls itself; "" when it has no `__repr__` of its own, or a broken one."""
-    if actor_instance is None or type(actor_instance).__repr__ is object.__repr__:
+    """What the actor calls itself; "" without an actor, or when its `__repr__` is broken."""
+    if actor_instance is None:
         return ""
     try:
         return repr(actor_instance)
@@ -48,19 +49,43 @@ cdef find_function(pr_ref ref):
             raise_status(status, "the task's function")
         if len(functions) >= FUNCTIONS_KEPT:
             functions.clear()
+            code_keys.clear()
+        code_key, function = function
         functions[key] = function
+        code_keys[code_key] = key
     return function
+
+
+def known_code(code_key):
+    """A reference to the code with this key if this worker has run it and it exists, else None."""
+    key = code_keys.get(code_key)
+    if key is None or key not in functions:
+        return None
+    try:
+        return load_ref(key >> 32, key & 0xFFFFFFFF)
+    except exceptions.ReferenceCountingAssertionError:   # freed meanwhile
+        return None
+
+
+def wake_workers() -> None:
+    """Have idle workers look whether functions that they know are gone."""
+    pr_latch_wake_all(&context)
 
 
 cdef int forget_functions() except -1:
     """Before sleeping: a function that nobody can call must not keep what it captured."""
     cdef pr_ref ref
     cdef uint64_t key
+    cdef uint32_t known = len(functions)
     for packed in list(functions) if functions else ():
         key = packed
         ref = pr_ref(<pr_index>(key >> 32), <uint32_t>key)
         if not pr_is_referenced(&context, ref):
             del functions[packed]
+    if len(functions) < known:
+        for code_key in [one for one, packed in code_keys.items() if packed not in functions]:
+            del code_keys[code_key]
+        pr_latch_wake_all(&context)   # others may know them too
     return 0
 
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,3 +50,26 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
     made = Gate(tmp_path / "gate")
     yield made
     made.close_down()
+
+
+def overlap(intervals: list[tuple[float, float]]) -> int:
+    """Return how many of the intervals overlap at most."""
+    events = sorted([(start, 1) for start, _ in intervals] + [(end, -1) for _, end in intervals])
+    running = most = 0
+    for _, change in events:
+        running += change
+        most = max(most, running)
+    return most
+
+
+def run_at_once(count: int, **options: Any) -> int:
+    """Run tasks with these options; return how many ran at the same time at most."""
+
+    @ray.remote
+    def work() -> tuple[float, float]:
+        start = time.monotonic()
+        time.sleep(0.02)
+        return start, time.monotonic()
+
+    task = work.options(**options)
+    return overlap(ray.get([task.remote() for _ in range(count)]))

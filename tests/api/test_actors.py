@@ -177,7 +177,7 @@ def test_class_and_static_methods_work_on_the_class() -> None:
 
 
 def test_direct_instantiation_is_refused() -> None:
-    text = r"Actors cannot be instantiated directly. Instead of 'Counter\(\)', use 'Counter.remote\(\)'"
+    text = r"Actors cannot be instantiated directly. Instead of 'Counter\(\)', use 'Counter.remote"
     with pytest.raises(TypeError, match=text):
         counter_class()()
 

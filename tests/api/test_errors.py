@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import pyray as ray
+from pyray import testing
 from pyray.exceptions import RayError, RaySystemError, RayTaskError
 
 pytestmark = pytest.mark.usefixtures("ray_session")
@@ -20,7 +21,7 @@ CHAIN = "At least one of the input arguments for this task could not be computed
 
 def raised(ref: ray.ObjectRef) -> Any:
     """Return the error of a task."""
-    with pytest.raises(BaseException) as info:  # noqa: PT011, B017
+    with pytest.raises(BaseException) as info:
         ray.get(ref)
     return info.value
 
@@ -319,6 +320,7 @@ def test_exception_that_cannot_be_subclassed_comes_plain_with_a_warning(
     assert type(error) is RayTaskError
     assert isinstance(error.cause, Final)
     assert "cannot be combined" in caplog.text
+    caplog.clear()  # its record holds the error, and that the reference
 
 
 class BrokenLoad(Exception):
@@ -438,12 +440,8 @@ def test_argument_that_cannot_be_loaded_fails_the_task() -> None:
         assert "no number" in str(error)
 
 
-def test_worker_goes_on_after_every_kind_of_error() -> None:
-    @ray.remote
-    def pid() -> int:
-        return os.getpid()
-
-    before = {ray.get(pid.remote()) for _ in range(10)}
+def test_workers_go_on_after_every_kind_of_error() -> None:
+    before = set(testing.worker_pids())
     for make in (lambda: Unpicklable("x"), lambda: BrokenLoad("x"), lambda: KeyboardInterrupt()):
         raised(failing_inside(make))
-    assert {ray.get(pid.remote()) for _ in range(10)} & before
+    assert before <= set(testing.worker_pids())

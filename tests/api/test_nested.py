@@ -109,6 +109,8 @@ def test_nested_task_in_a_thread_of_a_task() -> None:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(4) as pool:
-            return sum(pool.map(lambda i: ray.get(child.options(num_cpus=0.1).remote(i)), range(20)))
+            return sum(
+                pool.map(lambda i: ray.get(child.options(num_cpus=0.1).remote(i)), range(20))
+            )
 
     assert ray.get(parent.remote()) == sum(range(20))

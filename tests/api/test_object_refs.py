@@ -37,7 +37,7 @@ def test_reference_compares_with_other_things_as_unequal() -> None:
     assert ref != ref.binary()
     assert ref is not None
     with pytest.raises(TypeError):
-        assert ref < ref  # type: ignore[operator]
+        assert ref < ray.put(2)  # type: ignore[operator]
 
 
 def test_reference_is_the_same_in_every_process() -> None:
@@ -77,7 +77,8 @@ def test_reference_from_bytes_or_text_is_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error"), [(3, TypeError), ("ab", TypeError), (b"ab", ValueError), (b"a" * 28, ValueError)]
+    ("wrong", "error"),
+    [(3, TypeError), ("ab", TypeError), (b"ab", ValueError), (b"a" * 28, ValueError)],
 )
 def test_reference_from_other_bytes_is_refused(wrong: Any, error: type[Exception]) -> None:
     with pytest.raises(error):

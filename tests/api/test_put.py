@@ -53,7 +53,9 @@ class _Holder:
 
 @pytest.mark.parametrize("value", [threading.Lock(), _Holder(), (i for i in range(3))])
 def test_put_of_what_cannot_be_pickled_names_the_value_and_the_cause(value: object) -> None:
-    with pytest.raises(TypeError, match="Could not serialize the put value .*cannot pickle") as info:
+    with pytest.raises(
+        TypeError, match="Could not serialize the put value .*cannot pickle"
+    ) as info:
         ray.put(value)
     assert type(value).__name__ in str(info.value)
     assert ray.get(ray.put(1)) == 1

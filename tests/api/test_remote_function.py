@@ -183,7 +183,9 @@ def test_any_number_of_arguments_arrives(count: int) -> None:
 @pytest.mark.parametrize("size", [0, 1, 80, 100, 104, 200, 255, 256, 5_000, 2_000_000])
 def test_arguments_of_any_size_arrive(size: int) -> None:
     f = ray.remote(identity)
-    (text, data), named = ray.get(f.remote("x" * size, b"y" * size, **{"k" * max(1, size): "ü" * size}))
+    (text, data), named = ray.get(
+        f.remote("x" * size, b"y" * size, **{"k" * max(1, size): "ü" * size})
+    )
     assert (text, data) == ("x" * size, b"y" * size)
     assert named == {"k" * max(1, size): "ü" * size}
 
@@ -338,15 +340,53 @@ def test_recursive_function_calls_itself_as_tasks() -> None:
 
 
 def test_mutually_recursive_functions() -> None:
-    @ray.remote
-    def even(n: int) -> bool:
-        return True if n == 0 else ray.get(odd.remote(n - 1))
+    # On its own: code that refers to other code in a circle stays in the store until the end.
+    run_script(
+        """
+        import pyray as ray
+
+        @ray.remote
+        def even(n):
+            return True if n == 0 else ray.get(odd.remote(n - 1))
+
+        @ray.remote
+        def odd(n):
+            return False if n == 0 else ray.get(even.remote(n - 1))
+
+        ray.init(num_cpus=2)
+        assert ray.get(even.remote(11)) is False
+        from pyray import testing
+        assert testing.store_accounts()["objects"] < 20, testing.store_accounts()
+        ray.shutdown()
+        """,
+        check=True,
+    )
+
+
+def test_recursion_exports_the_function_once(ray_session: Any) -> None:
+    from pyray import testing
 
     @ray.remote
-    def odd(n: int) -> bool:
-        return False if n == 0 else ray.get(even.remote(n - 1))
+    def descend(depth: int) -> int:
+        if depth == 0:
+            return testing.store_accounts()["objects"]
+        return ray.get(descend.remote(depth - 1))
 
-    assert ray.get(even.remote(5)) is False
+    shallow, deep = ray.get(descend.remote(1)), ray.get(descend.remote(20))
+    assert deep - shallow <= 20  # a result each, and no code
+
+
+def test_options_in_a_loop_export_the_function_once() -> None:
+    from pyray import testing
+
+    @ray.remote
+    def f() -> int:
+        return 1
+
+    before = testing.store_accounts()["objects"]
+    refs = [f.options(name=f"f{i}").remote() for i in range(20)]
+    assert testing.store_accounts()["objects"] <= before + 21
+    assert ray.get(refs) == [1] * 20
 
 
 def test_functions_of_a_class_run_and_bound_methods_are_refused() -> None:
@@ -434,7 +474,9 @@ def test_function_that_captures_a_lock_is_refused_by_name() -> None:
     def with_lock() -> bool:
         return lock.locked()
 
-    with pytest.raises(TypeError, match="remote function .*with_lock.*cannot pickle '_thread.lock'"):
+    with pytest.raises(
+        TypeError, match="remote function .*with_lock.*cannot pickle '_thread.lock'"
+    ):
         with_lock.remote()
 
 

@@ -89,8 +89,12 @@ def test_options_after_a_first_call_take_effect(tries: Path) -> None:
     assert count(tries) == 5
 
 
-@pytest.mark.parametrize(("options", "attempts"), [({"max_retries": 0}, 1), ({"max_retries": 2}, 3), ({}, 4)])
-def test_death_of_the_worker_is_retried(tries: Path, options: dict[str, Any], attempts: int) -> None:
+@pytest.mark.parametrize(
+    ("options", "attempts"), [({"max_retries": 0}, 1), ({"max_retries": 2}, 3), ({}, 4)]
+)
+def test_death_of_the_worker_is_retried(
+    tries: Path, options: dict[str, Any], attempts: int
+) -> None:
     with pytest.raises(ray.exceptions.WorkerCrashedError):
         run(tries, 99, None, **options)
     assert count(tries) == attempts

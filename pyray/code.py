@@ -1,0 +1,92 @@
+"""Functions and classes in the store: exported once, however many handles and options they have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pyray import _core, runtime
+from pyray.execution import RetryExceptions
+
+if TYPE_CHECKING:
+    from pyray._core import ObjectRef
+    from pyray.engine import Engine
+
+Retries = tuple[tuple[type[BaseException], ...], int]
+"""Exceptions that are worth another try, and how many more tries."""
+
+
+class Code:
+    """A function or a class that workers run.
+
+    Handles that differ in options share it. Inside of other code it travels as a reference, so that
+    no process exports anew what another has exported. Code that refers to itself travels with its
+    key instead: the worker that runs it knows by that where it is in the store.
+
+    Args:
+        target: The function or the class.
+        key: Names it in every process.
+        ref: Where it is in the store, if it has been exported.
+    """
+
+    def __init__(
+        self, target: Callable[..., Any], key: bytes | None = None, ref: ObjectRef | None = None
+    ) -> None:
+        self.target = target
+        self._key = key or os.urandom(16)
+        self._refs: dict[Retries | None, ObjectRef] = {} if ref is None else {None: ref}
+        self._exporting = 0
+
+    def find(self, engine: Engine, retries: Retries | None = None) -> tuple[ObjectRef, bool]:
+        """Return where the code is in the store, and whether it is only borrowed.
+
+        What a worker knows because it runs it is borrowed: to hold it would keep it for ever.
+        """
+        ref = self._refs.get(retries)
+        if ref is not None and _is_current(ref):
+            return ref, False
+        key = (self._key, retries)
+        ref = _core.known_code(key)
+        if ref is not None:
+            return ref, True
+        target = RetryExceptions(self.target, *retries) if retries else self.target
+        self._exporting += 1
+        try:
+            ref = self._refs[retries] = engine.export(target, key)
+        finally:
+            self._exporting -= 1
+        return ref, False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by value: for foreign picklers, and for code that refers to itself."""
+        return Code, (self.target, self._key)
+
+    def __del__(
+        self,
+        _is_open: Callable[[], bool] = _core.is_session_open,
+        _wake: Callable[[], None] = _core.wake_workers,
+    ) -> None:
+        """Let sleeping workers forget it, with all that it captured."""
+        if self._refs and _is_open():
+            self._refs.clear()
+            _wake()
+
+
+def _reduce(code: Code) -> tuple[Any, ...]:
+    if code._exporting:  # noqa: SLF001  (a function of this class in all but place)
+        return code.__reduce__()
+    ref, _ = code.find(runtime.engine())
+    return _load, (code._key, ref)  # noqa: SLF001  (as above)
+
+
+def _load(key: bytes, ref: ObjectRef) -> Code:
+    _, target = _core.get_one(ref, None)
+    return Code(target, key, ref)
+
+
+def _is_current(ref: ObjectRef) -> bool:
+    return ref.binary()[8:16] == _core.nonce().to_bytes(8, "big")
+
+
+_core.register_reducer(Code, _reduce)

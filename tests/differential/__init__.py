@@ -1,0 +1,1 @@
+"""Programs that print the same under pyray and under Ray."""

@@ -25,11 +25,11 @@ def busy(specification: str, n: int) -> Any:
 
     _core.arm_failpoints(specification)
 
-    @pyray.remote(max_retries=0, num_cpus=0)
+    @pyray.remote(max_retries=9, num_cpus=0)
     def child(*values: Any) -> int:
         return len(values)
 
-    @pyray.remote(max_retries=0, num_cpus=0, num_returns=40)
+    @pyray.remote(max_retries=9, num_cpus=0, num_returns=40)
     def children() -> list[int]:
         return [*range(40)]
 

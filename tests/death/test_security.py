@@ -1,0 +1,153 @@
+"""What strangers could see or touch: nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests import support
+from tests.support import run_script, started_script
+
+
+def test_no_socket_and_no_file() -> None:
+    folders = [Path("/tmp"), Path("/dev/shm")]
+    with started_script(
+        """
+        import time
+        import pyray as ray
+        from pyray import testing
+        ray.init(num_cpus=2)
+
+        @ray.remote
+        def one():
+            return bytes(100_000)
+
+        kept = ray.get([one.remote() for _ in range(10)])
+        print("family", testing.supervisor_pid(), *testing.worker_pids(), flush=True)
+        time.sleep(60)
+        """
+    ) as script:
+        script.wait_for_output("family")
+        family = [script.pid, *map(int, script.stdout().split()[1:])]
+        targets = [
+            str(link.readlink()) for pid in family for link in Path(f"/proc/{pid}/fd").iterdir()
+        ]
+        assert len(family) >= 3
+        assert not [target for target in targets if target.startswith("socket:")]
+        seals = {target for target in targets if "memfd:" in target}
+        assert len(seals) == 2, seals
+        names = [str(path) for folder in folders for path in folder.iterdir()]
+        assert not [name for name in names if "pyray" in name and "pyray-test" not in name]
+        assert all((Path(f"/proc/{pid}").stat().st_uid == os.getuid()) for pid in family)
+
+
+def test_memory_is_sealed_against_shrinking() -> None:
+    run_script(
+        """
+        import fcntl, os
+        import pyray as ray
+        ray.init(num_cpus=1)
+        found = 0
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                target = os.readlink(f"/proc/self/fd/{name}")
+            except OSError:
+                continue
+            if "memfd:pyray" in target:
+                found += 1
+                wanted = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+                assert fcntl.fcntl(int(name), fcntl.F_GET_SEALS) & wanted == wanted
+                for size in (0, 1 << 40):
+                    try:
+                        os.ftruncate(int(name), size)
+                    except OSError:
+                        continue
+                    raise AssertionError("the size could be changed")
+        assert found == 2, found
+        ray.shutdown()
+        """,
+        check=True,
+    )
+
+
+def test_write_through_a_view_kills_only_the_writer() -> None:
+    run_script(
+        """
+        import numpy as np
+        import pyray as ray
+        from pyray import exceptions
+        ray.init(num_cpus=2)
+
+        @ray.remote(max_retries=0)
+        def vandal(array):
+            import ctypes, faulthandler, resource
+            faulthandler.disable()
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            ctypes.memset(array.ctypes.data, 255, 8)
+
+        ref = ray.put(np.arange(100_000))
+        try:
+            ray.get(vandal.remote(ref), timeout=20)
+        except exceptions.WorkerCrashedError as error:
+            assert "SIGSEGV" in str(error)
+        else:
+            raise AssertionError("it could write")
+        assert (ray.get(ref) == np.arange(100_000)).all()
+        ray.shutdown()
+        """,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [b"", b"\n", b"[]\n", b"[]\n{}", b"\xff\xfe\x00\n{", b"[1]\n[1,2]", b"{" * 100_000, b"null\nnull",
+     b'[]\n{"control_fd": 0, "heap_fd": 1, "doorbell_fd": 2, "driver_pid": 1}',
+     b'[]\n{"control_fd": 99, "heap_fd": 99, "doorbell_fd": 99, "driver_pid": "x"}'],
+    ids=range(10),
+)  # fmt: skip
+def test_bad_words_to_the_supervisor(words: bytes) -> None:
+    run_script(
+        f"""
+        import subprocess, sys
+        from pyray.local_engine import START
+        done = subprocess.run([sys.executable, "-c", START], input={words!r}, capture_output=True, timeout=20)
+        assert done.returncode == 1, done
+        """,
+        check=True,
+    )
+
+
+def test_attach_refuses_what_is_no_session() -> None:
+    run_script(
+        """
+        import os, random
+        from pyray import _core, exceptions
+
+        def refused(control, heap):
+            try:
+                _core.attach_session(control, heap, -1)
+            except exceptions.RaySystemError:
+                return True
+            raise AssertionError("attached to nonsense")
+
+        rng = random.Random(1)
+        control, heap = os.memfd_create("control"), os.memfd_create("heap")
+        refused(control, heap)
+        refused(-1, -1)
+        refused(999, heap)
+        for size in (0, 1, 100, 4096, 1 << 20):
+            os.ftruncate(control, size)
+            os.ftruncate(heap, size)
+            for _ in range(20):
+                os.pwrite(control, rng.randbytes(min(size, 8192)), 0)
+                refused(control, heap)
+        a, b = os.pipe()
+        refused(a, b)
+        assert not _core.is_session_open()
+        """,
+        check=True,
+    )
+    assert support.session_processes() is not None

@@ -145,7 +145,7 @@ class LocalEngine(CoreEngine):
 
 def _above_standard(descriptor: int) -> int:
     """Return a descriptor that is none of standard input, output and error, should those be closed."""
-    if descriptor > 2:  # noqa: PLR2004  (standard error)
+    if descriptor > 2:
         return descriptor
     try:
         return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)

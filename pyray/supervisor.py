@@ -214,7 +214,7 @@ def _open_standard_files() -> None:
         except OSError:
             os.dup2(nothing, number)
     os.dup2(nothing, 0)
-    if nothing > 2:  # noqa: PLR2004  (standard error)
+    if nothing > 2:
         os.close(nothing)
 
 

@@ -110,7 +110,9 @@ def test_actor_dies_in_method_with_calls_behind_it(ray: ModuleType, way: Way) ->
 
 
 @every_death
-def test_actor_dies_with_calls_that_wait_for_arguments(ray: ModuleType, way: Way, tmp_path: Path) -> None:
+def test_actor_dies_with_calls_that_wait_for_arguments(
+    ray: ModuleType, way: Way, tmp_path: Path
+) -> None:
     @ray.remote
     def later() -> int:
         wait_until(lambda: ways.notes(tmp_path, "go"), DEADLINE_S, "the test to go on")

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -99,7 +96,9 @@ CODES = {"sys.exit": 0, "exception": 1, "os._exit": 7, "end of program": 0, "shu
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_driver_ends_and_nothing_remains(ending: str, mark: str) -> None:
-    source = BUSY + "\n    sys.stdin = None\n    while not os.path.exists('go'): time.sleep(0.005)\n    "
+    source = (
+        BUSY + "\n    sys.stdin = None\n    while not os.path.exists('go'): time.sleep(0.005)\n    "
+    )
     with started_script(source + ENDINGS[ending], env={"PYRAY_TEST_FAMILY": mark}) as script:
         wait_busy(script)
         next(script.folder.glob("*/")).joinpath("go").touch()
@@ -124,7 +123,9 @@ def test_driver_and_supervisor_killed_at_once(mark: str) -> None:
 
 
 def test_supervisor_killed_and_everybody_is_told(mark: str) -> None:
-    source = BUSY + """
+    source = (
+        BUSY
+        + """
     import threading
     from pyray import exceptions
 
@@ -169,6 +170,7 @@ def test_supervisor_killed_and_everybody_is_told(mark: str) -> None:
     ray.shutdown()
     print("again", flush=True)
     """
+    )
     with started_script(source, env={"PYRAY_TEST_FAMILY": mark}) as script:
         wait_busy(script)
         next(script.folder.glob("*/")).joinpath("go").touch()
@@ -303,7 +305,9 @@ def test_driver_in_odd_surroundings(env: dict[str, str]) -> None:
         env = {"PYTHONPATH": os.pathsep.join([str(support.ROOT), env["PYTHONPATH"]])}
     source = HELLO.replace("assert ", "if not ") if "PYTHONOPTIMIZE" in env else HELLO
     if "PYTHONOPTIMIZE" in env:
-        source = source.replace(" == 2\n", " == 2: sys.exit(1)\n").replace("100_000\n", "100_000: sys.exit(1)\n")
+        source = source.replace(" == 2\n", " == 2: sys.exit(1)\n").replace(
+            "100_000\n", "100_000: sys.exit(1)\n"
+        )
     done = run_script(source, env=env)
     assert done.returncode == 42, done.stderr
     assert done.stderr == ""
@@ -330,7 +334,9 @@ def test_two_sessions_do_not_disturb_each_other(mark: str) -> None:
     with started_script(CYCLES) as steady:
         steady.wait_for_output("run\n")
         for _ in range(3):
-            with started_script(BUSY + "\n    time.sleep(60)", env={"PYRAY_TEST_FAMILY": mark}) as other:
+            with started_script(
+                BUSY + "\n    time.sleep(60)", env={"PYRAY_TEST_FAMILY": mark}
+            ) as other:
                 wait_busy(other)
                 other.process.kill()
                 other.wait(5)

@@ -131,9 +131,11 @@ def test_task_dies_fetching_an_argument(ray: ModuleType, way: Way, tmp_path: Pat
 def returns_deadly(way: Way, kind: str) -> Any:
     """Die while the result is being stored."""
     deadly = ways.DiesWhenPickled(way)
-    return {"alone": deadly, "behind": [np.zeros(100_000), deadly], "two": (np.ones(20_000), deadly)}[
-        kind
-    ]
+    return {
+        "alone": deadly,
+        "behind": [np.zeros(100_000), deadly],
+        "two": (np.ones(20_000), deadly),
+    }[kind]
 
 
 @pytest.mark.parametrize("kind", ["alone", "behind", "two"])

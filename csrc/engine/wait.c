@@ -115,6 +115,7 @@ enum pr_status pr_wait_arm(struct pr_context *ctx, struct pr_wait *wait, uint32_
         if (status != PR_PENDING) return status;
         op.wake_at += wait->need - wait->ready;
         status = pr_transact(ctx, arm, &op);
+        if (status == PR_OK) PR_FAILPOINT(ctx, WAIT_BEFORE_SLEEP);
         if (status == PR_OK) return PR_PENDING;
         if (status != PR_STATE) return status;
     }

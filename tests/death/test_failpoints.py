@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -47,6 +49,17 @@ def busy(specification: str, n: int) -> Any:
 EXPECTED = 151 + sum(range(40)) + 2
 
 
+@pytest.fixture
+def disarmed(ray: ModuleType) -> Iterator[None]:
+    """Afterwards no armed worker is left that would die in the next test."""
+    del ray
+    yield
+    for pid in testing.worker_pids():
+        with suppress(ProcessLookupError):
+            testing.kill_worker(pid)
+
+
+@pytest.mark.usefixtures("disarmed")
 @pytest.mark.parametrize("hit", [1, 2, 3])
 @pytest.mark.parametrize("point", [point for point in POINTS if point not in ONLY_IN_SUPERVISOR])
 def test_worker_dies_at_failpoint(ray: ModuleType, point: str, hit: int) -> None:
@@ -80,6 +93,7 @@ def hits_of(specification: str) -> dict[str, int]:
     return _core.failpoint_hits()
 
 
+@pytest.mark.usefixtures("disarmed")
 def test_every_failpoint_is_hit(ray: ModuleType) -> None:
     """Or the tests above would test nothing. The supervisor's are hit by the C test of repairs."""
     count = ",".join(f"{point}=count" for point in POINTS)

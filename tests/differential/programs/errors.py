@@ -19,4 +19,4 @@ for label, ref in zip(("direct", "argument", "nested"), refs):
     try:
         ray.get(ref)
     except Mine as error:
-        print(error.args, type(error.cause).__name__, str(error).splitlines()[-1], repr(error))
+        print(type(error.cause).__name__, str(error).splitlines()[-1], repr(error))

@@ -1,6 +1,7 @@
 refs = [ray.put(i) for i in range(5)]
-show("first", lambda: [ray.get(part) for part in ray.wait(refs)])
-show("three", lambda: [ray.get(part) for part in ray.wait(refs, num_returns=3)])
+# Which of several ready ones comes first is not the same: Ray keeps no order there.
+show("first", lambda: [len(part) for part in ray.wait(refs)])
+show("three", lambda: [len(part) for part in ray.wait(refs, num_returns=3)])
 show("empty", lambda: ray.wait([]))
 show("duplicates", lambda: ray.wait([refs[0], refs[0]]))
 show("bare", lambda: ray.wait(refs[0]))

@@ -1,6 +1,6 @@
-/* Assertions. PR_ASSERT is always on: it guards the tables of every process of the session, so to stop
- * is better than to go on wrong. A failed one writes a line to stderr and aborts: in a worker that is an
- * ordinary death, which the supervisor repairs. */
+/* Assertions. PR_ASSERT is always on: it guards the tables of every process of the session, so to
+ * stop is better than to go on wrong. A failed one writes a line to stderr and aborts: in a worker
+ * that is an ordinary death, which the supervisor repairs. */
 #ifndef PYRAY_BASE_CHECK_H
 #define PYRAY_BASE_CHECK_H
 

@@ -9,7 +9,10 @@ static const char *const names[PR_FP_COUNT] = {
 #undef PR_FAILPOINT_NAME
 };
 
-const char *pr_failpoint_name(enum pr_failpoint point) { return point < PR_FP_COUNT ? names[point] : NULL; }
+const char *pr_failpoint_name(enum pr_failpoint point)
+{
+    return point < PR_FP_COUNT ? names[point] : NULL;
+}
 
 static int find(const char *text, size_t length)
 {

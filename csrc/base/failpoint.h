@@ -1,5 +1,6 @@
-/* Named places where a test can make a process die, stop or wait: between transactions, where the crash
- * injection of the transaction layer does not reach. Armed per process by PYRAY_FAILPOINTS, for example
+/* Named places where a test can make a process die, stop or wait: between transactions, where the
+ * crash injection of the transaction layer does not reach. Armed per process by PYRAY_FAILPOINTS,
+ * for example
  *
  *     PYRAY_FAILPOINTS="seal.before_wake=kill@3,put.copied=delay:20"
  *
@@ -11,11 +12,12 @@
 #include "base/types.h"
 
 #define PR_FAILPOINT_LIST(X)                                                                       \
-    X(PUT_CREATED, "put.created")             /* heap block claimed, payload not written */        \
-    X(PUT_COPIED, "put.copied")               /* payload written, not sealed */                    \
-    X(SUBMIT_STARTED, "submit.started")       /* first part of a large submission committed */     \
-    X(SUBMIT_DONE, "submit.done")             /* task visible, worker not woken by anything else */ \
-    X(COMMIT_BEFORE_WAKE, "commit.before_wake") /* transaction committed, sleepers not yet woken */ \
+    X(PUT_CREATED, "put.created")       /* heap block claimed, payload not written */              \
+    X(PUT_COPIED, "put.copied")         /* payload written, not sealed */                          \
+    X(SUBMIT_STARTED, "submit.started") /* first part of a large submission committed */           \
+    X(SUBMIT_DONE, "submit.done")       /* task visible, worker not woken by anything else */      \
+    X(COMMIT_BEFORE_WAKE,                                                                          \
+      "commit.before_wake")                   /* transaction committed, sleepers not yet woken */  \
     X(TAKE_DONE, "take.done")                 /* task claimed, not started */                      \
     X(FINISH_BEFORE, "finish.before")         /* function returned, nothing sealed */              \
     X(FINISH_AFTER, "finish.after")           /* results sealed, next task possibly claimed */     \
@@ -45,7 +47,8 @@ struct pr_failpoints {
 
 const char *pr_failpoint_name(enum pr_failpoint point);
 
-/* Reads a specification like the one above. Returns 0, or the 1-based position of the first bad character. */
+/* Reads a specification like the one above. Returns 0, or the 1-based position of the first bad
+ * character. */
 uint32_t pr_failpoints_parse(struct pr_failpoints *points, const char *specification);
 
 #endif

@@ -6,20 +6,20 @@
 
 enum pr_status {
     PR_OK = 0,
-    PR_PENDING,       /* not sealed yet */
-    PR_EMPTY,         /* nothing to do: no task to take, no chore left */
-    PR_EXIT,          /* this process is asked to end */
-    PR_GROW,          /* internal: a pool must grow, then the transaction runs again */
-    PR_STALE,         /* the reference names an entry that is gone (another generation) */
-    PR_STATE,         /* the operation does not fit the state of the entry */
-    PR_FULL,          /* the heap has no room for this object */
-    PR_TABLE_FULL,    /* a pool reached its declared capacity */
-    PR_NO_MEMORY,     /* the system refused memory */
-    PR_TIMEOUT,       /* the deadline passed */
-    PR_INTERRUPTED,   /* a signal arrived while waiting */
-    PR_BAD_SEGMENT,   /* not a segment of this version of pyray */
-    PR_CORRUPT,       /* an invariant does not hold: the session cannot go on */
-    PR_OS,            /* a system call failed for another reason */
+    PR_PENDING,     /* not sealed yet */
+    PR_EMPTY,       /* nothing to do: no task to take, no chore left */
+    PR_EXIT,        /* this process is asked to end */
+    PR_GROW,        /* internal: a pool must grow, then the transaction runs again */
+    PR_STALE,       /* the reference names an entry that is gone (another generation) */
+    PR_STATE,       /* the operation does not fit the state of the entry */
+    PR_FULL,        /* the heap has no room for this object */
+    PR_TABLE_FULL,  /* a pool reached its declared capacity */
+    PR_NO_MEMORY,   /* the system refused memory */
+    PR_TIMEOUT,     /* the deadline passed */
+    PR_INTERRUPTED, /* a signal arrived while waiting */
+    PR_BAD_SEGMENT, /* not a segment of this version of pyray */
+    PR_CORRUPT,     /* an invariant does not hold: the session cannot go on */
+    PR_OS,          /* a system call failed for another reason */
 };
 
 const char *pr_status_text(enum pr_status status);

@@ -43,18 +43,21 @@ enum pr_status pr_actor_find(const struct pr_context *ctx, struct pr_ref handle,
     return PR_OK;
 }
 
-/* ---- lanes ------------------------------------------------------------------------------------------ */
+/* ---- lanes ---- */
 
 static pr_index find_lane(const struct pr_context *ctx, pr_index actor, const struct pr_task *t)
 {
-    for (pr_index lane = pr_actor_at(ctx, actor)->lanes; lane != PR_NONE; lane = pr_lane_at(ctx, lane)->link) {
+    for (pr_index lane = pr_actor_at(ctx, actor)->lanes; lane != PR_NONE;
+         lane = pr_lane_at(ctx, lane)->link) {
         const struct pr_lane *l = pr_lane_at(ctx, lane);
-        if (l->caller == t->submitter && l->caller_generation == t->submitter_generation) return lane;
+        if (l->caller == t->submitter && l->caller_generation == t->submitter_generation)
+            return lane;
     }
     return PR_NONE;
 }
 
-static enum pr_status open_lane(struct pr_context *ctx, pr_index actor, const struct pr_task *t, pr_index *lane)
+static enum pr_status open_lane(struct pr_context *ctx, pr_index actor, const struct pr_task *t,
+                                pr_index *lane)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
     PR_TRY(pr_pool_take(ctx, PR_POOL_LANE, lane));
@@ -82,7 +85,8 @@ static void close_lane(struct pr_context *ctx, pr_index lane)
     pr_pool_give(ctx, PR_POOL_LANE, lane);
 }
 
-static void append(struct pr_context *ctx, const uint32_t *head, const uint32_t *tail, pr_index task)
+static void append(struct pr_context *ctx, const uint32_t *head, const uint32_t *tail,
+                   pr_index task)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
     TX_SET(ctx, t->previous, *tail);
@@ -114,7 +118,8 @@ static void deliver(struct pr_context *ctx, pr_index actor, pr_index task)
     if (a->slot != PR_NONE) pr_tx_wake(ctx, pr_slot_at(ctx, a->slot)->latch);
 }
 
-/* Moves the ready calls at a lane's head to the mailbox. True when the lane needs no further step now. */
+/* Moves the ready calls at a lane's head to the mailbox. True when the lane needs no further step
+ * now. */
 static bool drain_lane(struct pr_context *ctx, pr_index lane)
 {
     const struct pr_lane *l = pr_lane_at(ctx, lane);
@@ -152,7 +157,7 @@ void pr_actor_call_ready(struct pr_context *ctx, pr_index task)
     if (!drain_lane(ctx, lane)) pr_actor_add_chore(ctx, t->actor);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 pr_index pr_actor_pop(struct pr_context *ctx, pr_index actor)
 {
@@ -164,7 +169,8 @@ static void request_kill(struct pr_context *ctx, pr_index slot)
 {
     const struct pr_slot *s = pr_slot_at(ctx, slot);
     if (s->requests & PR_REQUEST_KILL) return;
-    TX_SET(ctx, s->requests, s->requests | PR_REQUEST_KILL | PR_REQUEST_EXIT); /* no more work until then */
+    TX_SET(ctx, s->requests,
+           s->requests | PR_REQUEST_KILL | PR_REQUEST_EXIT); /* no more work until then */
     TX_ADD(ctx, pr_engine_root(ctx)->kill_requests, 1);
     ctx->ring_doorbell = true;
 }
@@ -179,17 +185,20 @@ void pr_actor_created(struct pr_context *ctx, pr_index actor, pr_index slot, boo
         TX_SET(ctx, a->slot, slot);
         TX_SET(ctx, a->process_id, pr_slot_at(ctx, slot)->process_id);
         TX_SET(ctx, pr_slot_at(ctx, slot)->actor, actor);
-        if (a->cause == PR_CAUSE_ACTOR_KILLED) request_kill(ctx, slot); /* while it was being created */
+        if (a->cause == PR_CAUSE_ACTOR_KILLED)
+            request_kill(ctx, slot); /* while it was being created */
     }
 }
 
-void pr_actor_die(struct pr_context *ctx, pr_index actor, enum pr_cause cause, const struct pr_slot *died)
+void pr_actor_die(struct pr_context *ctx, pr_index actor, enum pr_cause cause,
+                  const struct pr_slot *died)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
     if (a->state == PR_ACTOR_DEAD) return;
     TX_SET(ctx, a->cause, a->cause != PR_CAUSE_NONE ? a->cause : (uint32_t)cause);
     TX_SET(ctx, a->state, PR_ACTOR_DEAD);
-    if (a->slot != PR_NONE) TX_SET(ctx, pr_slot_at(ctx, a->slot)->actor, PR_NONE); /* the entry may be reused soon */
+    if (a->slot != PR_NONE)
+        TX_SET(ctx, pr_slot_at(ctx, a->slot)->actor, PR_NONE); /* the entry may be reused soon */
     TX_SET(ctx, a->slot, PR_NONE);
     if (died != NULL) {
         TX_SET(ctx, a->wait_status, died->wait_status);
@@ -205,7 +214,8 @@ void pr_actor_die(struct pr_context *ctx, pr_index actor, enum pr_cause cause, c
 struct pr_failure pr_actor_failure(const struct pr_context *ctx, pr_index actor, const char *name)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
-    struct pr_failure failure = {.cause = a->cause, .process_id = a->process_id, .wait_status = a->wait_status};
+    struct pr_failure failure = {
+        .cause = a->cause, .process_id = a->process_id, .wait_status = a->wait_status};
     memcpy(failure.name, name, PR_NAME_BYTES);
     if (a->creation != PR_NONE && a->cause == PR_CAUSE_ACTOR_CREATION)
         failure.detail = (struct pr_ref){a->creation, pr_object_at(ctx, a->creation)->generation};
@@ -279,7 +289,7 @@ bool pr_actor_released(struct pr_context *ctx, pr_index actor)
     return true;
 }
 
-/* ---- kill ------------------------------------------------------------------------------------------- */
+/* ---- kill ---- */
 
 static enum pr_status kill_actor(struct pr_context *ctx, void *argument)
 {

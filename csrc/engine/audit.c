@@ -21,7 +21,10 @@ struct audit {
     uint32_t edges, waits, awaited, latches, claims;
 };
 
-static uint32_t high_water(const struct audit *a, uint32_t pool) { return a->ctx->header->pools[pool].high_water; }
+static uint32_t high_water(const struct audit *a, uint32_t pool)
+{
+    return a->ctx->header->pools[pool].high_water;
+}
 
 static enum pr_status check_pools(struct audit *a)
 {
@@ -42,7 +45,8 @@ static enum pr_status count_ref(struct audit *a, pr_index object)
     return PR_OK;
 }
 
-static enum pr_status walk_edges(struct audit *a, pr_index head, enum pr_edge_kind kind, pr_index owner)
+static enum pr_status walk_edges(struct audit *a, pr_index head, enum pr_edge_kind kind,
+                                 pr_index owner)
 {
     pr_index previous = PR_NONE;
     for (pr_index i = head; i != PR_NONE; i = pr_edge_at(a->ctx, i)->link) {
@@ -54,7 +58,8 @@ static enum pr_status walk_edges(struct audit *a, pr_index head, enum pr_edge_ki
         CHECK(e->kind == (uint32_t)kind && e->owner == owner && e->previous == previous);
         CHECK(e->object < high_water(a, PR_POOL_OBJECT));
         if (kind == PR_EDGE_HELD) {
-            CHECK(e->flags == PR_HELD_REF || e->flags == PR_HELD_PIN || e->flags == (PR_HELD_REF | PR_HELD_PIN));
+            CHECK(e->flags == PR_HELD_REF || e->flags == PR_HELD_PIN ||
+                  e->flags == (PR_HELD_REF | PR_HELD_PIN));
             a->refs[e->object] += (e->flags & PR_HELD_REF) != 0;
             a->pins[e->object] += (e->flags & PR_HELD_PIN) != 0;
         } else if (kind != PR_EDGE_WATCH) {
@@ -76,20 +81,24 @@ static enum pr_status walk_slot(struct audit *a, pr_index slot)
         PR_TRY(walk_edges(a, pr_latch_at(a->ctx, l)->watches, PR_EDGE_WATCH, l));
     }
     for (pr_index o = s->creating; o != PR_NONE; o = pr_object_at(a->ctx, o)->claim_next) {
-        CHECK(pr_object_at(a->ctx, o)->state == PR_OBJECT_CREATING && pr_object_at(a->ctx, o)->claim == slot); /* A4 */
+        CHECK(pr_object_at(a->ctx, o)->state == PR_OBJECT_CREATING &&
+              pr_object_at(a->ctx, o)->claim == slot); /* A4 */
         a->claims++;
     }
     for (pr_index t = s->running; t != PR_NONE; t = pr_task_at(a->ctx, t)->link) {
-        CHECK(pr_task_at(a->ctx, t)->state == PR_TASK_RUNNING && pr_task_at(a->ctx, t)->claim == slot); /* A5 */
+        CHECK(pr_task_at(a->ctx, t)->state == PR_TASK_RUNNING &&
+              pr_task_at(a->ctx, t)->claim == slot); /* A5 */
         a->task_lists[t]++;
     }
     for (pr_index t = s->submitting; t != PR_NONE; t = pr_task_at(a->ctx, t)->link) {
-        CHECK(pr_task_at(a->ctx, t)->state == PR_TASK_SUBMITTING && pr_task_at(a->ctx, t)->claim == slot);
+        CHECK(pr_task_at(a->ctx, t)->state == PR_TASK_SUBMITTING &&
+              pr_task_at(a->ctx, t)->claim == slot);
         a->task_lists[t]++;
     }
     if (s->actor != PR_NONE && s->state != PR_SLOT_DEAD) {
         uint32_t state = pr_actor_at(a->ctx, s->actor)->state;
-        CHECK((state != PR_ACTOR_ALIVE && state != PR_ACTOR_ENDING) || pr_actor_at(a->ctx, s->actor)->slot == slot);
+        CHECK((state != PR_ACTOR_ALIVE && state != PR_ACTOR_ENDING) ||
+              pr_actor_at(a->ctx, s->actor)->slot == slot);
     }
     return PR_OK;
 }
@@ -106,7 +115,8 @@ static enum pr_status walk_slots(struct audit *a)
         waking += s->state == PR_SLOT_WAKING;
         workers += s->state != PR_SLOT_EMPTY && s->kind == PR_SLOT_WORKER;
     }
-    for (pr_index i = root->idle_head; i != PR_NONE && listed <= idle; i = pr_slot_at(a->ctx, i)->link) {
+    for (pr_index i = root->idle_head; i != PR_NONE && listed <= idle;
+         i = pr_slot_at(a->ctx, i)->link) {
         CHECK(pr_slot_at(a->ctx, i)->state == PR_SLOT_IDLE);
         listed++;
     }
@@ -116,13 +126,14 @@ static enum pr_status walk_slots(struct audit *a)
     return PR_OK;
 }
 
-static enum pr_status walk_queue(struct audit *a, pr_index head, pr_index tail, enum pr_task_state state,
-                                 uint32_t *count)
+static enum pr_status walk_queue(struct audit *a, pr_index head, pr_index tail,
+                                 enum pr_task_state state, uint32_t *count)
 {
     pr_index previous = PR_NONE;
     for (pr_index t = head; t != PR_NONE; t = pr_task_at(a->ctx, t)->link) {
         CHECK(t < high_water(a, PR_POOL_TASK) && ++*count <= high_water(a, PR_POOL_TASK));
-        CHECK(pr_task_at(a->ctx, t)->state == (uint32_t)state && pr_task_at(a->ctx, t)->previous == previous);
+        CHECK(pr_task_at(a->ctx, t)->state == (uint32_t)state &&
+              pr_task_at(a->ctx, t)->previous == previous);
         a->task_lists[t]++;
         previous = t;
     }
@@ -147,7 +158,8 @@ static enum pr_status walk_classes(struct audit *a)
 static void add_held(struct audit *a, pr_index shape)
 {
     const struct pr_class *c = pr_class_at(a->ctx, shape);
-    for (uint32_t i = 0; i < c->demand_count; i++) a->held[c->demand[i].resource] += c->demand[i].amount;
+    for (uint32_t i = 0; i < c->demand_count; i++)
+        a->held[c->demand[i].resource] += c->demand[i].amount;
 }
 
 static enum pr_status walk_actors(struct audit *a, uint32_t *lanes)
@@ -159,7 +171,8 @@ static enum pr_status walk_actors(struct audit *a, uint32_t *lanes)
         CHECK(pr_object_at(a->ctx, actor->handle)->producer == i);
         PR_TRY(walk_queue(a, actor->head, actor->tail, PR_TASK_READY, &count));
         for (pr_index l = actor->lanes; l != PR_NONE; l = pr_lane_at(a->ctx, l)->link, ++*lanes)
-            PR_TRY(walk_queue(a, pr_lane_at(a->ctx, l)->head, pr_lane_at(a->ctx, l)->tail, PR_TASK_WAITING, &count));
+            PR_TRY(walk_queue(a, pr_lane_at(a->ctx, l)->head, pr_lane_at(a->ctx, l)->tail,
+                              PR_TASK_WAITING, &count));
         CHECK(count <= actor->pending);
         if (actor->creation != PR_NONE) PR_TRY(count_ref(a, actor->creation));
         if (actor->shape != PR_NONE) add_held(a, actor->shape);
@@ -170,12 +183,15 @@ static enum pr_status walk_actors(struct audit *a, uint32_t *lanes)
 static enum pr_status walk_task_chores(struct audit *a)
 {
     uint32_t listed = 0, left_over = 0;
-    for (pr_index t = pr_store_root(a->ctx)->task_chores; t != PR_NONE; t = pr_task_at(a->ctx, t)->link) {
+    for (pr_index t = pr_store_root(a->ctx)->task_chores; t != PR_NONE;
+         t = pr_task_at(a->ctx, t)->link) {
         CHECK(t < high_water(a, PR_POOL_TASK) && ++listed <= high_water(a, PR_POOL_TASK));
-        CHECK(pr_task_at(a->ctx, t)->state == PR_TASK_FAILED || pr_task_at(a->ctx, t)->state == PR_TASK_DONE);
+        CHECK(pr_task_at(a->ctx, t)->state == PR_TASK_FAILED ||
+              pr_task_at(a->ctx, t)->state == PR_TASK_DONE);
     }
     for (pr_index t = 1; t < high_water(a, PR_POOL_TASK); t++)
-        left_over += pr_task_at(a->ctx, t)->state == PR_TASK_FAILED || pr_task_at(a->ctx, t)->state == PR_TASK_DONE;
+        left_over += pr_task_at(a->ctx, t)->state == PR_TASK_FAILED ||
+                     pr_task_at(a->ctx, t)->state == PR_TASK_DONE;
     CHECK(listed == left_over); /* A10 */
     return PR_OK;
 }
@@ -183,7 +199,8 @@ static enum pr_status walk_task_chores(struct audit *a)
 static enum pr_status walk_actor_chores(struct audit *a)
 {
     uint32_t listed = 0, left_over = 0;
-    for (pr_index i = pr_store_root(a->ctx)->actor_chores; i != PR_NONE; i = pr_actor_at(a->ctx, i)->link) {
+    for (pr_index i = pr_store_root(a->ctx)->actor_chores; i != PR_NONE;
+         i = pr_actor_at(a->ctx, i)->link) {
         CHECK(i < high_water(a, PR_POOL_ACTOR) && ++listed <= high_water(a, PR_POOL_ACTOR));
         CHECK(pr_actor_at(a->ctx, i)->on_chores && pr_actor_at(a->ctx, i)->state != PR_ACTOR_FREE);
     }
@@ -191,7 +208,8 @@ static enum pr_status walk_actor_chores(struct audit *a)
         const struct pr_actor *actor = pr_actor_at(a->ctx, i);
         if (actor->state == PR_ACTOR_FREE) continue;
         left_over += actor->on_chores;
-        CHECK(actor->state != PR_ACTOR_DEAD || (actor->head | actor->lanes) == PR_NONE || actor->on_chores);
+        CHECK(actor->state != PR_ACTOR_DEAD || (actor->head | actor->lanes) == PR_NONE ||
+              actor->on_chores);
     }
     CHECK(listed == left_over);
     return PR_OK;
@@ -200,7 +218,8 @@ static enum pr_status walk_actor_chores(struct audit *a)
 static enum pr_status walk_object_chores(struct audit *a)
 {
     uint32_t listed = 0, left_over = 0;
-    for (pr_index o = pr_store_root(a->ctx)->object_chores; o != PR_NONE; o = pr_object_at(a->ctx, o)->link) {
+    for (pr_index o = pr_store_root(a->ctx)->object_chores; o != PR_NONE;
+         o = pr_object_at(a->ctx, o)->link) {
         CHECK(o < high_water(a, PR_POOL_OBJECT) && ++listed <= high_water(a, PR_POOL_OBJECT));
         CHECK(pr_object_at(a->ctx, o)->flags & PR_FLAG_ON_CHORES);
     }
@@ -235,7 +254,8 @@ static enum pr_status walk_task(struct audit *a, pr_index task)
     for (pr_index e = t->edges; e != PR_NONE; e = pr_edge_at(a->ctx, e)->link) {
         bool waits = pr_edge_at(a->ctx, e)->flags & PR_ARGUMENT_AWAITED;
         uint32_t state = pr_object_at(a->ctx, pr_edge_at(a->ctx, e)->object)->state;
-        CHECK(!waits || state != PR_OBJECT_SEALED || pr_store_root(a->ctx)->object_chores != PR_NONE);
+        CHECK(!waits || state != PR_OBJECT_SEALED ||
+              pr_store_root(a->ctx)->object_chores != PR_NONE);
         awaited += waits;
     }
     CHECK(awaited == t->awaited || t->state == PR_TASK_FAILED || t->state == PR_TASK_DONE); /* A5 */
@@ -246,8 +266,10 @@ static enum pr_status walk_task(struct audit *a, pr_index task)
     if (t->actor != PR_NONE) PR_TRY(count_ref(a, pr_actor_at(a->ctx, t->actor)->handle));
     if ((t->flags & PR_TASK_HOLDS) && !(t->flags & PR_TASK_LENT)) add_held(a, t->shape);
     bool in_lane = t->flags & PR_TASK_IN_LANE;
-    if (t->state == PR_TASK_WAITING) CHECK(on_lists == (in_lane ? 1u : 0u) && (in_lane || t->awaited > 0));
-    if (t->state == PR_TASK_READY || t->state == PR_TASK_RUNNING || t->state == PR_TASK_SUBMITTING) CHECK(on_lists == 1);
+    if (t->state == PR_TASK_WAITING)
+        CHECK(on_lists == (in_lane ? 1u : 0u) && (in_lane || t->awaited > 0));
+    if (t->state == PR_TASK_READY || t->state == PR_TASK_RUNNING || t->state == PR_TASK_SUBMITTING)
+        CHECK(on_lists == 1);
     if (t->state == PR_TASK_FAILED || t->state == PR_TASK_DONE) CHECK(on_lists == 0);
     return PR_OK;
 }
@@ -265,8 +287,11 @@ static enum pr_status walk_object(struct audit *a, pr_index object)
         CHECK(edge->kind == PR_EDGE_WATCH || (edge->flags & PR_ARGUMENT_AWAITED));
         a->waits++;
     }
-    CHECK((o->block != PR_NONE) <= (o->state == PR_OBJECT_CREATING || o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_FREEING));
-    if (o->block != PR_NONE) CHECK(pr_block_at(a->ctx, o->block)->owner == object && !pr_block_at(a->ctx, o->block)->is_free);
+    CHECK((o->block != PR_NONE) <= (o->state == PR_OBJECT_CREATING ||
+                                    o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_FREEING));
+    if (o->block != PR_NONE)
+        CHECK(pr_block_at(a->ctx, o->block)->owner == object &&
+              !pr_block_at(a->ctx, o->block)->is_free);
     if (o->state == PR_OBJECT_CREATING) a->claims--;
     return PR_OK;
 }

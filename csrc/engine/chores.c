@@ -20,7 +20,8 @@ void pr_actor_add_chore(struct pr_context *ctx, pr_index actor)
     TX_SET(ctx, root->actor_chores, actor);
 }
 
-/* Each of the three takes the first entry off its list, does one step, and puts it back if work is left. */
+/* Each of the three takes the first entry off its list, does one step, and puts it back if work is
+ * left. */
 
 static void actor_chore(struct pr_context *ctx, pr_index actor)
 {
@@ -40,7 +41,8 @@ static bool free_object(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     if (o->flags & PR_FLAG_HOOK) {
-        if (!pr_actor_released(ctx, o->producer)) return true; /* comes back when the actor is dead */
+        if (!pr_actor_released(ctx, o->producer))
+            return true; /* comes back when the actor is dead */
         TX_SET(ctx, o->flags, o->flags & ~(uint32_t)PR_FLAG_HOOK);
     }
     return pr_object_free_step(ctx, object);

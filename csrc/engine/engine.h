@@ -1,20 +1,19 @@
 /* Tasks, actors and processes: the tables and the operations of the engine.
  *
- * task     SUBMITTING[claim submitter] -> WAITING (arguments not sealed) -> READY (on its class's queue, or in
- *          its actor's mailbox) -> RUNNING[claim worker] -> DONE (edges dropped in bounded steps) -> FREE
- *          a worker's death: RUNNING -> READY while retries are left, else FAILED (results sealed with the
- *          failure in bounded steps) -> DONE
- * worker   STARTING -> WAKING/BUSY <-> IDLE -> DEAD -> EMPTY
- * actor    PENDING (its creation task has not finished) -> ALIVE -> ENDING (no handle and no call left: its
- *          process is asked to end) -> DEAD (the mailbox is failed in bounded steps; the entry goes with the
- *          last holder of the handle object, which calls hold as well)
+ * task     SUBMITTING[claim submitter] -> WAITING (arguments not sealed) -> READY (on its class's
+ * queue, or in its actor's mailbox) -> RUNNING[claim worker] -> DONE (edges dropped in bounded
+ * steps) -> FREE a worker's death: RUNNING -> READY while retries are left, else FAILED (results
+ * sealed with the failure in bounded steps) -> DONE worker   STARTING -> WAKING/BUSY <-> IDLE ->
+ * DEAD -> EMPTY actor    PENDING (its creation task has not finished) -> ALIVE -> ENDING (no handle
+ * and no call left: its process is asked to end) -> DEAD (the mailbox is failed in bounded steps;
+ * the entry goes with the last holder of the handle object, which calls hold as well)
  *
- * Resources are taken in the transaction that makes a task RUNNING and given back in the one that ends it. A
- * task that waits in get() lends its resources (PR_TASK_LENT) and takes them back afterwards even if that
- * makes `free` negative for a while: so nested tasks cannot deadlock.
+ * Resources are taken in the transaction that makes a task RUNNING and given back in the one that
+ * ends it. A task that waits in get() lends its resources (PR_TASK_LENT) and takes them back
+ * afterwards even if that makes `free` negative for a while: so nested tasks cannot deadlock.
  *
- * Who may write what: any process of the session, inside a transaction. Only the supervisor turns spawn
- * requests into slots and sweeps dead ones.
+ * Who may write what: any process of the session, inside a transaction. Only the supervisor turns
+ * spawn requests into slots and sweeps dead ones.
  */
 #ifndef PYRAY_ENGINE_ENGINE_H
 #define PYRAY_ENGINE_ENGINE_H
@@ -67,7 +66,7 @@ struct pr_task {
     uint32_t results;   /* first of its result objects */
     uint32_t next_result;
     uint32_t result_count;
-    uint32_t shape; /* resource class */
+    uint32_t shape;       /* resource class */
     int32_t retries_left; /* -1: for ever */
     uint32_t attempt;
     uint32_t claim; /* slot, while SUBMITTING or RUNNING */
@@ -81,18 +80,26 @@ struct pr_task {
     uint8_t value[PR_TASK_INLINE];
     uint64_t reserved;
 };
-_Static_assert(sizeof(struct pr_task) == 240 || sizeof(struct pr_task) == 248, "close to four cache lines");
+_Static_assert(sizeof(struct pr_task) == 240 || sizeof(struct pr_task) == 248,
+               "close to four cache lines");
 
-enum pr_actor_state { PR_ACTOR_FREE, PR_ACTOR_PENDING, PR_ACTOR_ALIVE, PR_ACTOR_ENDING, PR_ACTOR_DEAD };
+enum pr_actor_state {
+    PR_ACTOR_FREE,
+    PR_ACTOR_PENDING,
+    PR_ACTOR_ALIVE,
+    PR_ACTOR_ENDING,
+    PR_ACTOR_DEAD
+};
 
-/* The handle object (PR_FLAG_HOOK) carries the handles' references; the actor's entry lives as long as it. */
+/* The handle object (PR_FLAG_HOOK) carries the handles' references; the actor's entry lives as long
+ * as it. */
 struct pr_actor {
     uint32_t link; /* free list, chores */
     uint32_t generation;
     uint32_t state;
-    uint32_t handle;  /* object */
-    uint32_t slot;    /* its process, once the creation task runs */
-    uint32_t head;    /* mailbox: READY calls, in order */
+    uint32_t handle; /* object */
+    uint32_t slot;   /* its process, once the creation task runs */
+    uint32_t head;   /* mailbox: READY calls, in order */
     uint32_t tail;
     uint32_t pending; /* calls not finished, creation included */
     uint32_t lanes;   /* callers with a call that waits for its arguments */
@@ -148,17 +155,17 @@ struct pr_engine_root {
     uint32_t idle_head; /* last to become idle is first to be woken */
     uint32_t idle_tail;
     uint32_t idle_count;
-    uint32_t worker_count;   /* slots of kind WORKER that are not EMPTY */
+    uint32_t worker_count; /* slots of kind WORKER that are not EMPTY */
     uint32_t worker_limit;
     uint32_t spawn_requests; /* workers wanted that have no slot yet */
     uint32_t starting;       /* slots STARTING */
     uint32_t waking;         /* slots WAKING */
     uint32_t start_limit;
-    uint32_t ready_count;    /* tasks on class queues */
+    uint32_t ready_count; /* tasks on class queues */
     uint32_t class_count;
     uint32_t class_cursor;
     uint32_t resource_count;
-    uint32_t kill_requests;  /* the supervisor looks for slots with PR_REQUEST_KILL */
+    uint32_t kill_requests; /* the supervisor looks for slots with PR_REQUEST_KILL */
     uint32_t reserved;
     uint64_t serial;
     uint64_t submitted, finished, failed, retried, deaths;
@@ -190,11 +197,13 @@ struct pr_failure {
     char name[PR_NAME_BYTES];
 };
 _Static_assert(sizeof(struct pr_failure) <= PR_INLINE_BYTES, "a failure is an inline value");
-_Static_assert(sizeof(struct pr_failure) <= PR_TASK_INLINE, "and waits in its task until it is sealed");
+_Static_assert(sizeof(struct pr_failure) <= PR_TASK_INLINE,
+               "and waits in its task until it is sealed");
 
 static inline const struct pr_engine_root *pr_engine_root(const struct pr_context *ctx)
 {
-    return (const struct pr_engine_root *)((const uint8_t *)pr_root(ctx, 1) + PR_ENGINE_ROOT_OFFSET);
+    return (const struct pr_engine_root *)((const uint8_t *)pr_root(ctx, 1) +
+                                           PR_ENGINE_ROOT_OFFSET);
 }
 static inline const struct pr_task *pr_task_at(const struct pr_context *ctx, pr_index task)
 {

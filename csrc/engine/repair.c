@@ -3,7 +3,7 @@
 #include "engine/actor.h"
 #include "engine/chores.h"
 #include "engine/sched.h"
-#include "engine/task.h"
+#include "engine/submit.h"
 
 struct sweep {
     pr_index slot;
@@ -30,12 +30,12 @@ static enum pr_status mark_dead(struct pr_context *ctx, void *argument)
     TX_SET(ctx, s->state, PR_SLOT_DEAD);
     TX_SET(ctx, s->wait_status, sweep->wait_status);
     TX_ADD(ctx, pr_engine_root(ctx)->deaths, 1);
-    pr_sched_nudge(ctx); /* it may have been on its way to a task; the sweep may take long */
+    pr_sched_nudge(ctx);  /* it may have been on its way to a task; the sweep may take long */
     ctx->wake_all = true; /* it may have committed something and not woken anybody for it */
     return PR_OK;
 }
 
-/* ---- what it was doing ------------------------------------------------------------------------------ */
+/* ---- what it was doing ---- */
 
 static void retry(struct pr_context *ctx, pr_index task)
 {
@@ -67,16 +67,18 @@ static void give_up_running(struct pr_context *ctx, pr_index task, const struct 
     pr_sched_nudge(ctx);
 }
 
-/* ---- what it held ----------------------------------------------------------------------------------- */
+/* ---- what it held ---- */
 
-/* A queued task that only the dead process wanted: nobody else holds a result of it. Looks at most at
- * PR_STEP_RESULTS results; a task with more of them simply runs. */
+/* A queued task that only the dead process wanted: nobody else holds a result of it. Looks at most
+ * at PR_STEP_RESULTS results; a task with more of them simply runs. */
 static bool is_orphan(const struct pr_context *ctx, pr_index task, pr_index slot)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
     if (t->state != PR_TASK_READY && t->state != PR_TASK_WAITING) return false;
     if (t->actor != PR_NONE || t->submitter != slot) return false;
-    if (t->submitter_generation != pr_slot_at(ctx, slot)->generation || t->result_count > PR_STEP_RESULTS) return false;
+    if (t->submitter_generation != pr_slot_at(ctx, slot)->generation ||
+        t->result_count > PR_STEP_RESULTS)
+        return false;
     for (pr_index o = t->results; o != PR_NONE; o = pr_object_at(ctx, o)->next_result)
         if (pr_object_at(ctx, o)->refs > 1) return false;
     return true;
@@ -102,7 +104,8 @@ static void drop_held(struct pr_context *ctx, pr_index edge, pr_index slot)
 static enum pr_status drop_some_held(struct pr_context *ctx, pr_index slot)
 {
     const struct pr_slot *s = pr_slot_at(ctx, slot);
-    for (uint32_t i = 0; i < PR_STEP_RESULTS && s->held != PR_NONE; i++) drop_held(ctx, s->held, slot);
+    for (uint32_t i = 0; i < PR_STEP_RESULTS && s->held != PR_NONE; i++)
+        drop_held(ctx, s->held, slot);
     return PR_OK;
 }
 
@@ -133,7 +136,8 @@ enum pr_status pr_repair_latch(struct pr_context *ctx, pr_index slot, pr_index l
 static enum pr_status release_slot(struct pr_context *ctx, pr_index slot)
 {
     const struct pr_slot *s = pr_slot_at(ctx, slot);
-    if (s->kind == PR_SLOT_WORKER) TX_SET(ctx, pr_engine_root(ctx)->worker_count, pr_engine_root(ctx)->worker_count - 1);
+    if (s->kind == PR_SLOT_WORKER)
+        TX_SET(ctx, pr_engine_root(ctx)->worker_count, pr_engine_root(ctx)->worker_count - 1);
     TX_SET(ctx, s->state, PR_SLOT_EMPTY);
     TX_SET(ctx, s->generation, s->generation + 1 == 0 ? 1 : s->generation + 1);
     pr_pool_give(ctx, PR_POOL_SLOT, slot);

@@ -1,22 +1,25 @@
 #include "engine/sched.h"
 
-/* ---- resources -------------------------------------------------------------------------------------- */
+/* ---- resources ---- */
 
 static bool same_demand(const struct pr_class *c, const struct pr_demand *demand, uint32_t count)
 {
     if (c->demand_count != count) return false;
     for (uint32_t i = 0; i < count; i++)
-        if (c->demand[i].resource != demand[i].resource || c->demand[i].amount != demand[i].amount) return false;
+        if (c->demand[i].resource != demand[i].resource || c->demand[i].amount != demand[i].amount)
+            return false;
     return true;
 }
 
-enum pr_status pr_class_find(struct pr_context *ctx, const struct pr_demand *demand, uint32_t count, pr_index *shape)
+enum pr_status pr_class_find(struct pr_context *ctx, const struct pr_demand *demand, uint32_t count,
+                             pr_index *shape)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);
     PR_ASSERT(count <= PR_DEMAND_MAX);
     for (*shape = 1; *shape <= root->class_count; ++*shape)
         if (same_demand(pr_class_at(ctx, *shape), demand, count)) return PR_OK;
-    PR_TRY(pr_pool_take(ctx, PR_POOL_CLASS, shape)); /* classes are never given back: index == count */
+    PR_TRY(
+        pr_pool_take(ctx, PR_POOL_CLASS, shape)); /* classes are never given back: index == count */
     const struct pr_class *c = pr_class_at(ctx, *shape);
     TX_SET(ctx, c->head, PR_NONE);
     TX_SET(ctx, c->tail, PR_NONE);
@@ -34,7 +37,8 @@ bool pr_class_feasible(const struct pr_context *ctx, pr_index shape)
 {
     const struct pr_class *c = pr_class_at(ctx, shape);
     for (uint32_t i = 0; i < c->demand_count; i++)
-        if (c->demand[i].amount > pr_engine_root(ctx)->resources[c->demand[i].resource].total) return false;
+        if (c->demand[i].amount > pr_engine_root(ctx)->resources[c->demand[i].resource].total)
+            return false;
     return true;
 }
 
@@ -42,8 +46,10 @@ bool pr_resources_fit(const struct pr_context *ctx, pr_index shape)
 {
     const struct pr_class *c = pr_class_at(ctx, shape);
     for (uint32_t i = 0; i < c->demand_count; i++) {
-        int64_t amount = c->demand[i].amount; /* none is always there, even when less than none is free */
-        if (amount > 0 && amount > pr_engine_root(ctx)->resources[c->demand[i].resource].free) return false;
+        int64_t amount =
+            c->demand[i].amount; /* none is always there, even when less than none is free */
+        if (amount > 0 && amount > pr_engine_root(ctx)->resources[c->demand[i].resource].free)
+            return false;
     }
     return true;
 }
@@ -60,7 +66,7 @@ static void add_to_free(struct pr_context *ctx, pr_index shape, int64_t sign)
 void pr_resources_take(struct pr_context *ctx, pr_index shape) { add_to_free(ctx, shape, -1); }
 void pr_resources_give(struct pr_context *ctx, pr_index shape) { add_to_free(ctx, shape, 1); }
 
-/* ---- queues ----------------------------------------------------------------------------------------- */
+/* ---- queues ---- */
 
 static void count_ready(struct pr_context *ctx, const struct pr_class *c, uint32_t change)
 {
@@ -134,7 +140,7 @@ pr_index pr_queue_pop(struct pr_context *ctx)
     return task;
 }
 
-/* ---- idle workers ----------------------------------------------------------------------------------- */
+/* ---- idle workers ---- */
 
 void pr_idle_push(struct pr_context *ctx, pr_index slot)
 {
@@ -167,7 +173,8 @@ void pr_idle_remove(struct pr_context *ctx, pr_index slot)
     TX_SET(ctx, root->idle_count, root->idle_count - 1);
 }
 
-/* How many workers may be on their way at once: no more than tasks that could run with what is free. */
+/* How many workers may be on their way at once: no more than tasks that could run with what is
+ * free. */
 static uint32_t useful_workers(const struct pr_context *ctx, pr_index shape)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);

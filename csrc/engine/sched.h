@@ -4,7 +4,8 @@
 
 #include "engine/engine.h"
 
-/* The class of a demand vector, made if new. PR_TABLE_FULL when there are too many different ones. */
+/* The class of a demand vector, made if new. PR_TABLE_FULL when there are too many different ones.
+ */
 PR_MUST_CHECK enum pr_status pr_class_find(struct pr_context *ctx, const struct pr_demand *demand,
                                            uint32_t demand_count, pr_index *shape);
 /* Could this class ever run here? Compares with totals, not with what is free. */
@@ -23,9 +24,9 @@ pr_index pr_queue_pop(struct pr_context *ctx);
 void pr_idle_push(struct pr_context *ctx, pr_index slot);
 void pr_idle_remove(struct pr_context *ctx, pr_index slot);
 
-/* After anything that may have made a task runnable: wakes one idle worker, or asks for a new one, if a ready
- * task fits the free resources and nobody is on the way already. One step at a time: the woken worker calls
- * this again when it takes its task. */
+/* After anything that may have made a task runnable: wakes one idle worker, or asks for a new one,
+ * if a ready task fits the free resources and nobody is on the way already. One step at a time: the
+ * woken worker calls this again when it takes its task. */
 void pr_sched_nudge(struct pr_context *ctx);
 
 #endif

@@ -31,7 +31,7 @@ static const struct pr_pool_plan small_tables[PR_POOLS] = {
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 16, 2},
 };
 
-/* ---- slots and latches ------------------------------------------------------------------------------ */
+/* ---- slots and latches ---- */
 
 static enum pr_status new_latch(struct pr_context *ctx, pr_index slot, pr_index *latch)
 {
@@ -46,8 +46,8 @@ static enum pr_status new_latch(struct pr_context *ctx, pr_index slot, pr_index 
     return PR_OK;
 }
 
-static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind, enum pr_slot_state state,
-                               pr_index *slot)
+static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind,
+                               enum pr_slot_state state, pr_index *slot)
 {
     PR_TRY(pr_pool_take(ctx, PR_POOL_SLOT, slot));
     const struct pr_slot *s = pr_slot_at(ctx, *slot);
@@ -137,8 +137,8 @@ static enum pr_status find_class(struct pr_context *ctx, void *argument)
     return pr_class_find(ctx, query->demand, query->count, query->shape);
 }
 
-enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_demand *demand, uint32_t demand_count,
-                                pr_index *shape)
+enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_demand *demand,
+                                uint32_t demand_count, pr_index *shape)
 {
     struct class_query query = {demand, demand_count, shape};
     return pr_transact(ctx, find_class, &query);
@@ -161,11 +161,13 @@ static enum pr_status detach_unless_ok(struct pr_context *ctx, enum pr_status st
     return status;
 }
 
-enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd, enum pr_slot_kind kind,
-                                 uint32_t small)
+enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd,
+                                 enum pr_slot_kind kind, uint32_t small)
 {
-    PR_ASSERT(kind == PR_SLOT_DRIVER || kind == PR_SLOT_SUPERVISOR); /* workers are counted: pr_worker_attach */
-    PR_TRY(pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd, heap_fd));
+    PR_ASSERT(kind == PR_SLOT_DRIVER ||
+              kind == PR_SLOT_SUPERVISOR); /* workers are counted: pr_worker_attach */
+    PR_TRY(
+        pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd, heap_fd));
     return detach_unless_ok(ctx, join_as(ctx, kind));
 }
 
@@ -175,7 +177,7 @@ void pr_session_detach(struct pr_context *ctx, bool keep_heap)
     pr_segment_detach(ctx, keep_heap);
 }
 
-/* ---- workers ---------------------------------------------------------------------------------------- */
+/* ---- workers ---- */
 
 static enum pr_status reserve(struct pr_context *ctx, void *argument)
 {
@@ -189,7 +191,10 @@ static enum pr_status reserve(struct pr_context *ctx, void *argument)
     return PR_OK;
 }
 
-enum pr_status pr_worker_reserve(struct pr_context *ctx, pr_index *slot) { return pr_transact(ctx, reserve, slot); }
+enum pr_status pr_worker_reserve(struct pr_context *ctx, pr_index *slot)
+{
+    return pr_transact(ctx, reserve, slot);
+}
 
 static enum pr_status adopt(struct pr_context *ctx, void *argument)
 {
@@ -209,9 +214,11 @@ enum pr_status pr_worker_adopt(struct pr_context *ctx, pr_index slot)
     return PR_OK;
 }
 
-enum pr_status pr_worker_attach(struct pr_context *ctx, int control_fd, int heap_fd, pr_index slot, uint32_t small)
+enum pr_status pr_worker_attach(struct pr_context *ctx, int control_fd, int heap_fd, pr_index slot,
+                                uint32_t small)
 {
-    PR_TRY(pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd, heap_fd));
+    PR_TRY(
+        pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd, heap_fd));
     return detach_unless_ok(ctx, pr_worker_adopt(ctx, slot));
 }
 
@@ -241,18 +248,28 @@ static enum pr_status trim(struct pr_context *ctx, void *argument)
     return PR_OK;
 }
 
-enum pr_status pr_worker_trim(struct pr_context *ctx, uint32_t keep) { return pr_transact(ctx, trim, &keep); }
+enum pr_status pr_worker_trim(struct pr_context *ctx, uint32_t keep)
+{
+    return pr_transact(ctx, trim, &keep);
+}
 
-static enum pr_status claim_latch(struct pr_context *ctx, void *argument) { return new_latch(ctx, ctx->slot, argument); }
+static enum pr_status claim_latch(struct pr_context *ctx, void *argument)
+{
+    return new_latch(ctx, ctx->slot, argument);
+}
 
-enum pr_status pr_latch_claim(struct pr_context *ctx, pr_index *latch) { return pr_transact(ctx, claim_latch, latch); }
+enum pr_status pr_latch_claim(struct pr_context *ctx, pr_index *latch)
+{
+    return pr_transact(ctx, claim_latch, latch);
+}
 
-/* The private marks "watched by this latch" go before the watches do: another thread may get the same latch,
- * and must not believe them. */
+/* The private marks "watched by this latch" go before the watches do: another thread may get the
+ * same latch, and must not believe them. */
 static void forget_watches(struct pr_context *ctx, pr_index latch)
 {
     pr_index edge = pr_latch_at(ctx, latch)->watches;
-    for (uint32_t i = 0; i < PR_STEP_EDGES && edge != PR_NONE; i++, edge = pr_edge_at(ctx, edge)->link) {
+    for (uint32_t i = 0; i < PR_STEP_EDGES && edge != PR_NONE;
+         i++, edge = pr_edge_at(ctx, edge)->link) {
         struct pr_local *local = &ctx->local[pr_edge_at(ctx, edge)->object];
         if (local->watch == latch) local->watch = PR_NONE;
     }
@@ -270,7 +287,7 @@ void pr_latch_unclaim(struct pr_context *ctx, pr_index latch)
     while (pr_transact(ctx, unclaim_latch, &latch) == PR_OK) continue;
 }
 
-/* ---- end -------------------------------------------------------------------------------------------- */
+/* ---- end ---- */
 
 void pr_session_end(struct pr_context *ctx)
 {
@@ -280,4 +297,7 @@ void pr_session_end(struct pr_context *ctx)
     pr_os_ring(ctx->doorbell_fd);
 }
 
-bool pr_session_ending(const struct pr_context *ctx) { return pr_load_acquire(&pr_engine_root(ctx)->ending) != 0; }
+bool pr_session_ending(const struct pr_context *ctx)
+{
+    return pr_load_acquire(&pr_engine_root(ctx)->ending) != 0;
+}

@@ -18,27 +18,32 @@ struct pr_session_config {
     uint32_t small_tables; /* tests: tables small enough to copy at every crash point */
 };
 
-/* Makes a session and the caller its driver (slot and latch claimed). PR_OK or the context is closed. */
-PR_MUST_CHECK enum pr_status pr_session_create(struct pr_context *ctx, const struct pr_session_config *config);
+/* Makes a session and the caller its driver (slot and latch claimed). PR_OK or the context is
+ * closed. */
+PR_MUST_CHECK enum pr_status pr_session_create(struct pr_context *ctx,
+                                               const struct pr_session_config *config);
 
 /* The class of a demand vector (engine/sched.h), in a transaction of its own. */
-PR_MUST_CHECK enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_demand *demand,
-                                              uint32_t demand_count, pr_index *shape);
+PR_MUST_CHECK enum pr_status pr_session_class(struct pr_context *ctx,
+                                              const struct pr_demand *demand, uint32_t demand_count,
+                                              pr_index *shape);
 
-/* Joins as `kind` (a supervisor, or another driver). On failure the descriptors are still the caller's. */
+/* Joins as `kind` (a supervisor, or another driver). On failure the descriptors are still the
+ * caller's. */
 PR_MUST_CHECK enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd,
                                                enum pr_slot_kind kind, uint32_t small_tables);
 /* Leaves without a word to anybody. `keep_heap` as for pr_segment_detach. */
 void pr_session_detach(struct pr_context *ctx, bool keep_heap);
 
-/* The supervisor, before it forks: a slot for one requested worker. PR_EMPTY if none is requested. */
+/* The supervisor, before it forks: a slot for one requested worker. PR_EMPTY if none is requested.
+ */
 PR_MUST_CHECK enum pr_status pr_worker_reserve(struct pr_context *ctx, pr_index *slot);
 /* The forked child: takes over the inherited mapping as that slot. */
 PR_MUST_CHECK enum pr_status pr_worker_adopt(struct pr_context *ctx, pr_index slot);
-/* The same for a process that was not forked from the supervisor: maps the session first. On failure the
- * descriptors are still the caller's. */
-PR_MUST_CHECK enum pr_status pr_worker_attach(struct pr_context *ctx, int control_fd, int heap_fd, pr_index slot,
-                                              uint32_t small_tables);
+/* The same for a process that was not forked from the supervisor: maps the session first. On
+ * failure the descriptors are still the caller's. */
+PR_MUST_CHECK enum pr_status pr_worker_attach(struct pr_context *ctx, int control_fd, int heap_fd,
+                                              pr_index slot, uint32_t small_tables);
 /* Asks for one more worker whether or not there is work (prestart). */
 PR_MUST_CHECK enum pr_status pr_worker_request(struct pr_context *ctx);
 /* Asks the longest idle worker to end if more than `keep` are idle. PR_EMPTY if none is asked. */

@@ -11,15 +11,17 @@ struct scan {
     bool watch;
 };
 
-/* The private mark says so, or, when another thread's watch has taken its place, one of the first waiters. A watch
- * that is not found is placed again: its second hit wakes too early, no more. */
+/* The private mark says so, or, when another thread's watch has taken its place, one of the first
+ * waiters. A watch that is not found is placed again: its second hit wakes too early, no more. */
 static bool is_watched(const struct pr_context *ctx, struct pr_ref ref, pr_index latch)
 {
     const struct pr_local *local = &ctx->local[ref.index];
     if (local->watch == latch && local->generation == ref.generation) return true;
     pr_index edge = pr_object_at(ctx, ref.index)->waiters;
-    for (uint32_t i = 0; i < PR_STEP_EDGES && edge != PR_NONE; i++, edge = pr_edge_at(ctx, edge)->wait_next)
-        if (pr_edge_at(ctx, edge)->kind == PR_EDGE_WATCH && pr_edge_at(ctx, edge)->owner == latch) return true;
+    for (uint32_t i = 0; i < PR_STEP_EDGES && edge != PR_NONE;
+         i++, edge = pr_edge_at(ctx, edge)->wait_next)
+        if (pr_edge_at(ctx, edge)->kind == PR_EDGE_WATCH && pr_edge_at(ctx, edge)->owner == latch)
+            return true;
     return false;
 }
 
@@ -56,16 +58,19 @@ static enum pr_status scan_step(struct pr_context *ctx, void *argument)
 static void mark_watched(struct pr_context *ctx, const struct scan *scan)
 {
     for (uint32_t i = scan->from; i < scan->to; i++)
-        if (!scan->wait->sealed[i]) pr_local_of(ctx, scan->wait->refs[i])->watch = scan->wait->latch;
+        if (!scan->wait->sealed[i])
+            pr_local_of(ctx, scan->wait->refs[i])->watch = scan->wait->latch;
 }
 
-/* Scans until the condition holds or the list ends. A list of distinct references is the caller's duty. */
+/* Scans until the condition holds or the list ends. A list of distinct references is the caller's
+ * duty. */
 static enum pr_status scan_all(struct pr_context *ctx, struct pr_wait *wait, bool watch)
 {
     uint32_t step = watch ? WATCH_STEP : SCAN_STEP;
     wait->ready = 0;
     for (uint32_t from = 0; from < wait->count; from += step) {
-        struct scan scan = {.wait = wait, .from = from, .to = PR_MIN(from + step, wait->count), .watch = watch};
+        struct scan scan = {
+            .wait = wait, .from = from, .to = PR_MIN(from + step, wait->count), .watch = watch};
         PR_TRY(pr_transact(ctx, scan_step, &scan));
         if (watch) mark_watched(ctx, &scan);
         wait->ready += scan.ready;
@@ -77,7 +82,10 @@ static enum pr_status scan_all(struct pr_context *ctx, struct pr_wait *wait, boo
     return wait->ready >= wait->need ? PR_OK : PR_PENDING;
 }
 
-enum pr_status pr_wait_poll(struct pr_context *ctx, struct pr_wait *wait) { return scan_all(ctx, wait, false); }
+enum pr_status pr_wait_poll(struct pr_context *ctx, struct pr_wait *wait)
+{
+    return scan_all(ctx, wait, false);
+}
 
 struct arm {
     pr_index latch;
@@ -89,27 +97,32 @@ static enum pr_status arm(struct pr_context *ctx, void *argument)
 {
     const struct arm *arm = argument;
     const struct pr_latch *l = pr_latch_at(ctx, arm->latch);
-    if ((int32_t)(l->hits - arm->wake_at) >= 0) return PR_STATE; /* enough happened since the scan */
+    if ((int32_t)(l->hits - arm->wake_at) >= 0)
+        return PR_STATE; /* enough happened since the scan */
     TX_SET(ctx, l->wake_at, arm->wake_at);
     TX_SET(ctx, l->armed, arm->flags);
     return PR_OK;
 }
 
-/* An error that is sealed after its part of the list was scanned must wake, too: armed for errors from the start. */
+/* An error that is sealed after its part of the list was scanned must wake, too: armed for errors
+ * from the start. */
 static enum pr_status start_scan(struct pr_context *ctx, void *argument)
 {
     struct arm *a = argument;
     const struct pr_latch *l = pr_latch_at(ctx, a->latch);
     a->wake_at = l->hits;
-    if ((a->flags & PR_LATCH_ERRORS) && l->armed != PR_LATCH_ERRORS) TX_SET(ctx, l->armed, PR_LATCH_ERRORS);
+    if ((a->flags & PR_LATCH_ERRORS) && l->armed != PR_LATCH_ERRORS)
+        TX_SET(ctx, l->armed, PR_LATCH_ERRORS);
     return PR_OK;
 }
 
 enum pr_status pr_wait_arm(struct pr_context *ctx, struct pr_wait *wait, uint32_t *seen)
 {
     for (;;) {
-        struct arm op = {wait->latch, 0, PR_LATCH_ARMED | (wait->stop_at_error ? PR_LATCH_ERRORS : 0)};
-        *seen = pr_latch_sequence(ctx, wait->latch); /* before anything is checked: see shm/latch.h */
+        struct arm op = {wait->latch, 0,
+                         PR_LATCH_ARMED | (wait->stop_at_error ? PR_LATCH_ERRORS : 0)};
+        *seen =
+            pr_latch_sequence(ctx, wait->latch); /* before anything is checked: see shm/latch.h */
         PR_TRY(pr_transact(ctx, start_scan, &op));
         enum pr_status status = scan_all(ctx, wait, true);
         if (status != PR_PENDING) return status;

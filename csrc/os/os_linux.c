@@ -25,14 +25,16 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-_Static_assert(sizeof(pthread_mutex_t) <= PR_OS_MUTEX_SIZE, "the mutex must fit its place in the header");
+_Static_assert(sizeof(pthread_mutex_t) <= PR_OS_MUTEX_SIZE,
+               "the mutex must fit its place in the header");
 
 static enum pr_status status_of_errno(int error)
 {
     return error == ENOMEM || error == ENOSPC || error == EFAULT ? PR_NO_MEMORY : PR_OS;
 }
 
-/* Never 0, 1 or 2, which may be free: there the memory would be taken for a program's input or output. */
+/* Never 0, 1 or 2, which may be free: there the memory would be taken for a program's input or
+ * output. */
 static int above_standard(int fd)
 {
     if (fd < 0 || fd > STDERR_FILENO) return fd;
@@ -77,17 +79,20 @@ static enum pr_status map(int fd, uint64_t size_bytes, int protection, int flags
 
 enum pr_status pr_os_map(int fd, uint64_t size_bytes, bool writable, void **address)
 {
-    return map(fd, size_bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED | MAP_NORESERVE, address);
+    return map(fd, size_bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED | MAP_NORESERVE,
+               address);
 }
 
 enum pr_status pr_os_map_private(uint64_t size_bytes, void **address)
 {
-    return map(-1, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, address);
+    return map(-1, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+               address);
 }
 
 enum pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size_bytes, void **address)
 {
-    void *where = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, (off_t)offset);
+    void *where = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd,
+                       (off_t)offset);
     if (where == MAP_FAILED) return status_of_errno(errno);
     *address = where;
     return PR_OK;
@@ -95,7 +100,10 @@ enum pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size_by
 
 void pr_os_unmap(void *address, uint64_t size_bytes) { munmap(address, size_bytes); }
 
-void pr_os_no_dump(void *address, uint64_t size_bytes) { madvise(address, size_bytes, MADV_DONTDUMP); }
+void pr_os_no_dump(void *address, uint64_t size_bytes)
+{
+    madvise(address, size_bytes, MADV_DONTDUMP);
+}
 
 enum pr_status pr_os_reserve(int fd, uint64_t offset, uint64_t size_bytes)
 {
@@ -130,12 +138,16 @@ enum pr_status pr_os_write_at(int fd, const void *source, uint64_t size_bytes, u
 enum pr_status pr_os_futex_wait(const uint32_t *word, uint32_t expected, int64_t timeout_ns)
 {
     struct timespec limit = {timeout_ns / 1000000000, timeout_ns % 1000000000};
-    long rc = syscall(SYS_futex, word, FUTEX_WAIT, expected, timeout_ns < 0 ? NULL : &limit, NULL, 0);
+    long rc =
+        syscall(SYS_futex, word, FUTEX_WAIT, expected, timeout_ns < 0 ? NULL : &limit, NULL, 0);
     if (rc == 0 || errno == EAGAIN) return PR_OK;
     return errno == ETIMEDOUT ? PR_TIMEOUT : PR_INTERRUPTED;
 }
 
-void pr_os_futex_wake(const uint32_t *word, int count) { syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0); }
+void pr_os_futex_wake(const uint32_t *word, int count)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+}
 
 void pr_os_close(int fd) { close(fd); }
 
@@ -195,7 +207,8 @@ static char *append_number(char *to, unsigned number)
     return to;
 }
 
-/* Asynchronous-signal-safe, as all below: the ids of children that the main thread of `pid` started, as text. */
+/* Asynchronous-signal-safe, as all below: the ids of children that the main thread of `pid`
+ * started, as text. */
 static size_t read_children(unsigned pid, char *text, size_t size)
 {
     char path[64];
@@ -241,7 +254,8 @@ _Noreturn void pr_os_kill_self(void)
 
 void pr_os_sleep_ns(uint64_t duration_ns)
 {
-    struct timespec duration = {(time_t)(duration_ns / 1000000000u), (long)(duration_ns % 1000000000u)};
+    struct timespec duration = {(time_t)(duration_ns / 1000000000u),
+                                (long)(duration_ns % 1000000000u)};
     nanosleep(&duration, NULL);
 }
 

@@ -17,7 +17,8 @@ static struct size_class class_of(uint32_t size)
 void pr_heap_init(struct pr_context *ctx)
 {
     const struct pr_heap_root *root = pr_heap_root(ctx);
-    TX_SET(ctx, root->total, (uint32_t)PR_MIN(ctx->header->heap_size / PR_HEAP_UNIT, (uint64_t)UINT32_MAX));
+    TX_SET(ctx, root->total,
+           (uint32_t)PR_MIN(ctx->header->heap_size / PR_HEAP_UNIT, (uint64_t)UINT32_MAX));
 }
 
 static void list_push(struct pr_context *ctx, pr_index block)
@@ -48,7 +49,8 @@ static void list_remove(struct pr_context *ctx, pr_index block)
         TX_SET(ctx, root->heads[c.row][c.column], b->link);
         if (b->link == PR_NONE) {
             TX_SET(ctx, root->column_map[c.row], root->column_map[c.row] & ~(1u << c.column));
-            if (root->column_map[c.row] == 0) TX_SET(ctx, root->row_map, root->row_map & ~(1u << c.row));
+            if (root->column_map[c.row] == 0)
+                TX_SET(ctx, root->row_map, root->row_map & ~(1u << c.row));
         }
     }
     TX_SET(ctx, b->is_free, 0);
@@ -81,8 +83,8 @@ static pr_index find_in_larger_class(const struct pr_context *ctx, uint32_t size
     return root->heads[c.row][__builtin_ctz(columns)];
 }
 
-static enum pr_status new_block(struct pr_context *ctx, uint32_t offset, uint32_t size, pr_index below, pr_index above,
-                                pr_index *block)
+static enum pr_status new_block(struct pr_context *ctx, uint32_t offset, uint32_t size,
+                                pr_index below, pr_index above, pr_index *block)
 {
     PR_TRY(pr_pool_take(ctx, PR_POOL_BLOCK, block));
     const struct pr_block *b = pr_block_at(ctx, *block);
@@ -120,7 +122,8 @@ static enum pr_status take_from_top(struct pr_context *ctx, uint32_t size, pr_in
     return PR_OK;
 }
 
-enum pr_status pr_heap_take(struct pr_context *ctx, uint64_t size_bytes, pr_index owner, pr_index *block)
+enum pr_status pr_heap_take(struct pr_context *ctx, uint64_t size_bytes, pr_index owner,
+                            pr_index *block)
 {
     const struct pr_heap_root *root = pr_heap_root(ctx);
     PR_ASSERT(size_bytes > 0);
@@ -201,10 +204,12 @@ uint64_t pr_heap_largest_bytes(const struct pr_context *ctx)
         }                                                                                          \
     } while (0)
 
-static enum pr_status audit_tiling(const struct pr_context *ctx, uint32_t *free_blocks, const char **what)
+static enum pr_status audit_tiling(const struct pr_context *ctx, uint32_t *free_blocks,
+                                   const char **what)
 {
     const struct pr_heap_root *root = pr_heap_root(ctx);
-    uint32_t end = root->top, used = 0, blocks = 0, limit = ctx->header->pools[PR_POOL_BLOCK].high_water;
+    uint32_t end = root->top, used = 0, blocks = 0,
+             limit = ctx->header->pools[PR_POOL_BLOCK].high_water;
     pr_index above = PR_NONE;
     for (pr_index i = root->last; i != PR_NONE; i = pr_block_at(ctx, i)->below) {
         CHECK(i < limit && ++blocks < limit);
@@ -225,8 +230,8 @@ static enum pr_status audit_tiling(const struct pr_context *ctx, uint32_t *free_
     return PR_OK;
 }
 
-static enum pr_status audit_list(const struct pr_context *ctx, uint32_t row, uint32_t column, uint32_t *listed,
-                                 const char **what)
+static enum pr_status audit_list(const struct pr_context *ctx, uint32_t row, uint32_t column,
+                                 uint32_t *listed, const char **what)
 {
     const struct pr_heap_root *root = pr_heap_root(ctx);
     pr_index previous = PR_NONE;
@@ -247,7 +252,8 @@ enum pr_status pr_heap_audit(const struct pr_context *ctx, const char **what)
     uint32_t free_blocks = 0, listed = 0;
     PR_TRY(audit_tiling(ctx, &free_blocks, what));
     for (uint32_t row = 0; row < PR_HEAP_ROWS; row++) {
-        CHECK((pr_heap_root(ctx)->column_map[row] != 0) == (pr_heap_root(ctx)->row_map >> row & 1u));
+        CHECK((pr_heap_root(ctx)->column_map[row] != 0) ==
+              (pr_heap_root(ctx)->row_map >> row & 1u));
         for (uint32_t column = 0; column < PR_HEAP_COLUMNS; column++)
             PR_TRY(audit_list(ctx, row, column, &listed, what));
     }

@@ -19,8 +19,9 @@ struct piece {
     enum pr_status status;
 };
 
-/* Two threads of a process may write blocks that share a granule: their marks are relaxed atomics. Both can
- * only mark it MAPPED there, since a pwrite marks what lies wholly inside its own block. */
+/* Two threads of a process may write blocks that share a granule: their marks are relaxed atomics.
+ * Both can only mark it MAPPED there, since a pwrite marks what lies wholly inside its own block.
+ */
 static enum granule state_of(const struct pr_context *ctx, uint64_t granule)
 {
     return pr_load8_relaxed(&ctx->heap_granules[granule]);
@@ -29,12 +30,14 @@ static enum granule state_of(const struct pr_context *ctx, uint64_t granule)
 /* How many bytes from `offset` lie in granules of the same state. */
 static uint64_t run_length(const struct pr_context *ctx, uint64_t offset, uint64_t size_bytes)
 {
-    uint64_t first = offset / GRANULE_BYTES, last = (offset + size_bytes - 1) / GRANULE_BYTES, i = first;
+    uint64_t first = offset / GRANULE_BYTES, last = (offset + size_bytes - 1) / GRANULE_BYTES,
+             i = first;
     while (i < last && state_of(ctx, i + 1) == state_of(ctx, first)) i++;
     return PR_MIN(size_bytes, (i + 1) * GRANULE_BYTES - offset);
 }
 
-/* Only granules that lie wholly inside the run change their state for a pwrite; populating covers all. */
+/* Only granules that lie wholly inside the run change their state for a pwrite; populating covers
+ * all. */
 static void mark(struct pr_context *ctx, uint64_t from, uint64_t to, enum granule state)
 {
     for (uint64_t i = from; i < to; i++) pr_store8_relaxed(&ctx->heap_granules[i], (uint8_t)state);
@@ -42,19 +45,23 @@ static void mark(struct pr_context *ctx, uint64_t from, uint64_t to, enum granul
 
 static enum pr_status map_run(struct pr_context *ctx, uint64_t offset, uint64_t size_bytes)
 {
-    uint64_t from = offset / GRANULE_BYTES, to = (offset + size_bytes + GRANULE_BYTES - 1) / GRANULE_BYTES;
+    uint64_t from = offset / GRANULE_BYTES,
+             to = (offset + size_bytes + GRANULE_BYTES - 1) / GRANULE_BYTES;
     uint64_t end = PR_MIN(to * GRANULE_BYTES, PR_ALIGN_UP(ctx->header->heap_size, 4096));
-    PR_TRY(pr_os_populate_write(ctx->heap_writable + from * GRANULE_BYTES, end - from * GRANULE_BYTES));
+    PR_TRY(pr_os_populate_write(ctx->heap_writable + from * GRANULE_BYTES,
+                                end - from * GRANULE_BYTES));
     mark(ctx, from, to, MAPPED);
     return PR_OK;
 }
 
-static enum pr_status write_run(struct pr_context *ctx, uint64_t offset, const uint8_t *source, uint64_t size_bytes)
+static enum pr_status write_run(struct pr_context *ctx, uint64_t offset, const uint8_t *source,
+                                uint64_t size_bytes)
 {
     enum granule state = state_of(ctx, offset / GRANULE_BYTES);
     if (state == UNTOUCHED && size_bytes >= LARGE_BYTES) {
         PR_TRY(pr_os_write_at(ctx->heap_fd, source, size_bytes, offset));
-        mark(ctx, (offset + GRANULE_BYTES - 1) / GRANULE_BYTES, (offset + size_bytes) / GRANULE_BYTES, WRITTEN);
+        mark(ctx, (offset + GRANULE_BYTES - 1) / GRANULE_BYTES,
+             (offset + size_bytes) / GRANULE_BYTES, WRITTEN);
         return PR_OK;
     }
     if (state != MAPPED) PR_TRY(map_run(ctx, offset, size_bytes));
@@ -98,7 +105,10 @@ static enum pr_status write_in_two(struct piece *whole)
     return whole->status != PR_OK ? whole->status : second.status;
 }
 
-static uint64_t granules_size(const struct pr_context *ctx) { return ctx->header->heap_size / GRANULE_BYTES + 1; }
+static uint64_t granules_size(const struct pr_context *ctx)
+{
+    return ctx->header->heap_size / GRANULE_BYTES + 1;
+}
 
 /* Several threads may come here first at once: one of their maps stays. */
 static enum pr_status ensure_granules(struct pr_context *ctx)
@@ -106,7 +116,8 @@ static enum pr_status ensure_granules(struct pr_context *ctx)
     void *address = NULL;
     if (pr_load_pointer_acquire(&ctx->heap_granules) != NULL) return PR_OK;
     PR_TRY(pr_os_map_private(granules_size(ctx), &address));
-    if (!pr_set_pointer_once(&ctx->heap_granules, address)) pr_os_unmap(address, granules_size(ctx));
+    if (!pr_set_pointer_once(&ctx->heap_granules, address))
+        pr_os_unmap(address, granules_size(ctx));
     return PR_OK;
 }
 
@@ -116,7 +127,8 @@ void pr_heap_forget(struct pr_context *ctx)
     ctx->heap_granules = NULL;
 }
 
-enum pr_status pr_heap_write(struct pr_context *ctx, uint64_t offset, const void *source, uint64_t size_bytes)
+enum pr_status pr_heap_write(struct pr_context *ctx, uint64_t offset, const void *source,
+                             uint64_t size_bytes)
 {
     if (size_bytes == 0) return PR_OK;
     PR_TRY(ensure_granules(ctx));

@@ -18,14 +18,16 @@ uint32_t pr_latch_sequence(const struct pr_context *ctx, pr_index latch)
     return pr_load_seq_cst(&pr_latch_at(ctx, latch)->sequence);
 }
 
-enum pr_status pr_latch_sleep(struct pr_context *ctx, pr_index index, uint32_t seen, int64_t timeout_ns)
+enum pr_status pr_latch_sleep(struct pr_context *ctx, pr_index index, uint32_t seen,
+                              int64_t timeout_ns)
 {
     struct pr_latch *latch = writable_latch(ctx, index);
     enum pr_status status = PR_OK;
-    /* Full fence between this store and the load below: the waker does the same in the other order, so at
-     * least one of the two sees the other. */
+    /* Full fence between this store and the load below: the waker does the same in the other order,
+     * so at least one of the two sees the other. */
     pr_store_seq_cst(&latch->sleeping, 1);
-    if (pr_load_seq_cst(&latch->sequence) == seen) status = pr_os_futex_wait(&latch->sequence, seen, timeout_ns);
+    if (pr_load_seq_cst(&latch->sequence) == seen)
+        status = pr_os_futex_wait(&latch->sequence, seen, timeout_ns);
     pr_store_relaxed(&latch->sleeping, 0);
     return status;
 }

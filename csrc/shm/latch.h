@@ -1,12 +1,14 @@
 /* Latches: what a thread sleeps on (an eventcount: sequence, "somebody sleeps" word, futex).
  *
- * Waiter:  seen = sequence; transaction { check the condition, register }; sleep while sequence == seen.
- * Waker:   transaction { make it true, name the latch }; after the commit: sequence + 1, wake if sleeping.
+ * Waiter:  seen = sequence; transaction { check the condition, register }; sleep while sequence ==
+ * seen. Waker:   transaction { make it true, name the latch }; after the commit: sequence + 1, wake
+ * if sleeping.
  *
- * The sequence is read before the condition is checked, and the waker changes it after the condition became
- * true: either the waiter sees the condition, or its sequence is stale and it does not sleep. `sleeping` and
- * `sequence` are written and read by both sides in opposite order, sequentially consistent: without that a
- * waker could miss the sleeper while the sleeper misses the new sequence (tests/models/sched.pml).
+ * The sequence is read before the condition is checked, and the waker changes it after the
+ * condition became true: either the waiter sees the condition, or its sequence is stale and it does
+ * not sleep. `sleeping` and `sequence` are written and read by both sides in opposite order,
+ * sequentially consistent: without that a waker could miss the sleeper while the sleeper misses the
+ * new sequence (tests/models/sched.pml).
  *
  * These two words are the only ones in the tables that are stored to outside a transaction.
  */
@@ -28,7 +30,8 @@ struct pr_latch {
     uint32_t armed;    /* PR_LATCH_ARMED, PR_LATCH_ERRORS */
     uint32_t reserved[8];
 };
-_Static_assert(sizeof(struct pr_latch) == 64, "one cache line, so that latches do not disturb each other");
+_Static_assert(sizeof(struct pr_latch) == 64,
+               "one cache line, so that latches do not disturb each other");
 
 enum { PR_LATCH_ARMED = 1, PR_LATCH_ERRORS = 2 };
 
@@ -38,7 +41,8 @@ uint32_t pr_latch_sequence(const struct pr_context *ctx, pr_index latch);
 
 /* Sleeps until the sequence differs from `seen`, at most timeout_ns (negative: no limit).
  * PR_OK, PR_TIMEOUT or PR_INTERRUPTED; spurious PR_OK is allowed. */
-enum pr_status pr_latch_sleep(struct pr_context *ctx, pr_index latch, uint32_t seen, int64_t timeout_ns);
+enum pr_status pr_latch_sleep(struct pr_context *ctx, pr_index latch, uint32_t seen,
+                              int64_t timeout_ns);
 
 /* Outside transactions. */
 void pr_latch_wake(struct pr_context *ctx, pr_index latch);

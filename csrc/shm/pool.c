@@ -49,7 +49,8 @@ static enum pr_status raise_committed(struct pr_context *ctx, void *argument)
 enum pr_status pr_pool_grow(struct pr_context *ctx, uint32_t which)
 {
     const struct pr_pool *pool = &ctx->header->pools[which];
-    uint32_t committed = pr_load_relaxed(&pool->committed); /* stale at worst: then the step exists already */
+    uint32_t committed =
+        pr_load_relaxed(&pool->committed); /* stale at worst: then the step exists already */
     if (committed > ctx->grow_committed) return PR_OK; /* another process has grown it meanwhile */
     if (committed >= pool->capacity) return PR_TABLE_FULL;
     uint64_t step = PR_MAX(1u, PR_POOL_STEP_BYTES / pool->entry_size);

@@ -5,7 +5,8 @@
 #include "base/atomic.h"
 #include "base/check.h"
 
-_Static_assert(PR_ROOT_OFFSET + 2 * PR_ROOT_SIZE <= PR_UNDO_OFFSET, "two roots lie between header and log");
+_Static_assert(PR_ROOT_OFFSET + 2 * PR_ROOT_SIZE <= PR_UNDO_OFFSET,
+               "two roots lie between header and log");
 
 static uint64_t plan_pools(struct pr_pool *pools, const struct pr_pool_plan *plans, uint32_t count)
 {
@@ -49,8 +50,8 @@ static enum pr_status map_heap(struct pr_context *ctx, uint64_t size)
     return PR_OK;
 }
 
-static enum pr_status write_header(struct pr_context *ctx, const struct pr_pool *pools, uint32_t pool_count,
-                                   uint64_t control_size, uint64_t heap_size)
+static enum pr_status write_header(struct pr_context *ctx, const struct pr_pool *pools,
+                                   uint32_t pool_count, uint64_t control_size, uint64_t heap_size)
 {
     struct pr_header *header = (struct pr_header *)ctx->writable;
     header->layout_version = PR_LAYOUT_VERSION;
@@ -67,11 +68,13 @@ static enum pr_status write_header(struct pr_context *ctx, const struct pr_pool 
     return PR_OK;
 }
 
-static enum pr_status reserve_initial(struct pr_context *ctx, const struct pr_pool *pools, uint32_t pool_count)
+static enum pr_status reserve_initial(struct pr_context *ctx, const struct pr_pool *pools,
+                                      uint32_t pool_count)
 {
     PR_TRY(pr_os_reserve(ctx->control_fd, 0, PR_UNDO_OFFSET + 65536));
     for (uint32_t i = 0; i < pool_count; i++)
-        PR_TRY(pr_os_reserve(ctx->control_fd, pools[i].offset, (uint64_t)pools[i].entry_size * pools[i].committed));
+        PR_TRY(pr_os_reserve(ctx->control_fd, pools[i].offset,
+                             (uint64_t)pools[i].entry_size * pools[i].committed));
     return PR_OK;
 }
 
@@ -82,8 +85,8 @@ static void clear_context(struct pr_context *ctx)
     ctx->process_id = pr_os_process_id();
 }
 
-static enum pr_status create(struct pr_context *ctx, const struct pr_pool_plan *plans, uint32_t pool_count,
-                             uint64_t heap_size)
+static enum pr_status create(struct pr_context *ctx, const struct pr_pool_plan *plans,
+                             uint32_t pool_count, uint64_t heap_size)
 {
     struct pr_pool pools[PR_POOL_MAX];
     uint64_t control_size = plan_pools(pools, plans, pool_count);
@@ -96,8 +99,8 @@ static enum pr_status create(struct pr_context *ctx, const struct pr_pool_plan *
     return write_header(ctx, pools, pool_count, control_size, heap_size);
 }
 
-enum pr_status pr_segment_create(struct pr_context *ctx, const struct pr_pool_plan *plans, uint32_t pool_count,
-                                 uint64_t heap_size)
+enum pr_status pr_segment_create(struct pr_context *ctx, const struct pr_pool_plan *plans,
+                                 uint32_t pool_count, uint64_t heap_size)
 {
     PR_ASSERT(pool_count <= PR_POOL_MAX);
     clear_context(ctx);
@@ -107,18 +110,22 @@ enum pr_status pr_segment_create(struct pr_context *ctx, const struct pr_pool_pl
 }
 
 /* Everything that later arithmetic relies on is compared with what this build would have made. */
-static enum pr_status verify(const struct pr_header *header, const struct pr_pool_plan *plans, uint32_t pool_count,
-                             uint64_t control_size, uint64_t heap_size)
+static enum pr_status verify(const struct pr_header *header, const struct pr_pool_plan *plans,
+                             uint32_t pool_count, uint64_t control_size, uint64_t heap_size)
 {
     struct pr_pool expected[PR_POOL_MAX];
-    if (header->magic != PR_MAGIC || header->layout_version != PR_LAYOUT_VERSION) return PR_BAD_SEGMENT;
-    if (header->mutex_abi != pr_os_mutex_abi() || header->pool_count != pool_count) return PR_BAD_SEGMENT;
+    if (header->magic != PR_MAGIC || header->layout_version != PR_LAYOUT_VERSION)
+        return PR_BAD_SEGMENT;
+    if (header->mutex_abi != pr_os_mutex_abi() || header->pool_count != pool_count)
+        return PR_BAD_SEGMENT;
     if (plan_pools(expected, plans, pool_count) != control_size) return PR_BAD_SEGMENT;
-    if (header->control_size != control_size || header->heap_size != heap_size) return PR_BAD_SEGMENT;
+    if (header->control_size != control_size || header->heap_size != heap_size)
+        return PR_BAD_SEGMENT;
     if (header->undo_capacity != PR_UNDO_CAPACITY) return PR_BAD_SEGMENT;
     for (uint32_t i = 0; i < pool_count; i++) {
         const struct pr_pool *pool = &header->pools[i];
-        if (pool->offset != expected[i].offset || pool->entry_size != expected[i].entry_size) return PR_BAD_SEGMENT;
+        if (pool->offset != expected[i].offset || pool->entry_size != expected[i].entry_size)
+            return PR_BAD_SEGMENT;
         if (pool->capacity != expected[i].capacity) return PR_BAD_SEGMENT;
         if (pr_load_relaxed(&pool->committed) > pool->capacity) return PR_BAD_SEGMENT;
         if (pr_load_relaxed(&pool->high_water) > pool->capacity) return PR_BAD_SEGMENT;
@@ -126,7 +133,8 @@ static enum pr_status verify(const struct pr_header *header, const struct pr_poo
     return PR_OK;
 }
 
-static enum pr_status attach(struct pr_context *ctx, const struct pr_pool_plan *plans, uint32_t pool_count)
+static enum pr_status attach(struct pr_context *ctx, const struct pr_pool_plan *plans,
+                             uint32_t pool_count)
 {
     uint64_t control_size = 0, heap_size = 0;
     PR_TRY(pr_os_fd_size(ctx->control_fd, &control_size));
@@ -137,8 +145,8 @@ static enum pr_status attach(struct pr_context *ctx, const struct pr_pool_plan *
     return map_heap(ctx, heap_size);
 }
 
-enum pr_status pr_segment_attach(struct pr_context *ctx, const struct pr_pool_plan *plans, uint32_t pool_count,
-                                 int control_fd, int heap_fd)
+enum pr_status pr_segment_attach(struct pr_context *ctx, const struct pr_pool_plan *plans,
+                                 uint32_t pool_count, int control_fd, int heap_fd)
 {
     clear_context(ctx);
     ctx->control_fd = control_fd;

@@ -1,8 +1,8 @@
 /* The session's two memfds and this process's view of them.
  *
  * The control memfd is mapped twice: read-only, through which all code reads (const pointers), and
- * writable at another address that only shm/tx.h, shm/latch.c and segment creation use. A forgotten plain
- * store into the tables is a compile error or a SIGSEGV, never a silent unlogged write.
+ * writable at another address that only shm/tx.h, shm/latch.c and segment creation use. A forgotten
+ * plain store into the tables is a compile error or a SIGSEGV, never a silent unlogged write.
  *
  * Layout of control:
  *   0        struct pr_header        magic, sizes, lock, transaction words, pool descriptors
@@ -10,7 +10,8 @@
  *   16 KiB   undo log
  *   then     the pools, each reserved at its full capacity and committed in steps
  *
- * A process that dies in here leaves nothing behind: mappings and descriptors are the kernel's to free.
+ * A process that dies in here leaves nothing behind: mappings and descriptors are the kernel's to
+ * free.
  */
 #ifndef PYRAY_SHM_SEGMENT_H
 #define PYRAY_SHM_SEGMENT_H
@@ -69,8 +70,8 @@ struct pr_header {
 };
 _Static_assert(sizeof(struct pr_header) <= PR_ROOT_OFFSET, "the header must fit its page");
 
-/* One process's view of a session. Everything here is private to the process. `wakes` and the flags beside
- * it belong to the open transaction and are guarded by the session's lock. */
+/* One process's view of a session. Everything here is private to the process. `wakes` and the flags
+ * beside it belong to the open transaction and are guarded by the session's lock. */
 struct pr_context {
     const struct pr_header *header; /* read-only mapping */
     uint8_t *writable;              /* the alias; see above for who may use it */
@@ -79,7 +80,7 @@ struct pr_context {
     const uint8_t *heap;
     uint8_t *heap_granules; /* what this process has touched; see shm/heap_copy.c */
     struct pr_local *local; /* this process's references; see store/local.h */
-    uint64_t control_size; /* what is mapped, whatever the header says */
+    uint64_t control_size;  /* what is mapped, whatever the header says */
     uint64_t heap_size;
     int control_fd;
     int heap_fd;
@@ -87,7 +88,7 @@ struct pr_context {
     pr_index slot;
     uint32_t slot_generation;
     uint32_t process_id;
-    struct pr_failpoints *failpoints; /* NULL: none armed */
+    struct pr_failpoints *failpoints;           /* NULL: none armed */
     void (*run_chores)(struct pr_context *ctx); /* left-over work; set by the engine */
 
     pr_index grow_pool;      /* which pool PR_GROW speaks of */
@@ -106,16 +107,20 @@ struct pr_context {
 #endif
 };
 
-/* Makes both memfds and maps them. `plans` has one entry per pool. The caller owns the descriptors, which
- * live in the context until pr_segment_detach. */
-PR_MUST_CHECK enum pr_status pr_segment_create(struct pr_context *ctx, const struct pr_pool_plan *plans,
+/* Makes both memfds and maps them. `plans` has one entry per pool. The caller owns the descriptors,
+ * which live in the context until pr_segment_detach. */
+PR_MUST_CHECK enum pr_status pr_segment_create(struct pr_context *ctx,
+                                               const struct pr_pool_plan *plans,
                                                uint32_t pool_count, uint64_t heap_size);
 
-/* Maps the segment behind two inherited or received descriptors after checking every size in its header. */
-PR_MUST_CHECK enum pr_status pr_segment_attach(struct pr_context *ctx, const struct pr_pool_plan *plans,
+/* Maps the segment behind two inherited or received descriptors after checking every size in its
+ * header. */
+PR_MUST_CHECK enum pr_status pr_segment_attach(struct pr_context *ctx,
+                                               const struct pr_pool_plan *plans,
                                                uint32_t pool_count, int control_fd, int heap_fd);
 
-/* Unmaps and closes everything; with `keep_heap` the read-only mapping of the heap stays, and is the caller's. */
+/* Unmaps and closes everything; with `keep_heap` the read-only mapping of the heap stays, and is
+ * the caller's. */
 void pr_segment_detach(struct pr_context *ctx, bool keep_heap);
 
 static inline const void *pr_at(const struct pr_context *ctx, uint64_t offset)

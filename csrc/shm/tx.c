@@ -5,7 +5,10 @@
 #include "shm/latch.h"
 #include "shm/pool.h"
 
-static struct pr_header *writable_header(struct pr_context *ctx) { return (struct pr_header *)ctx->writable; }
+static struct pr_header *writable_header(struct pr_context *ctx)
+{
+    return (struct pr_header *)ctx->writable;
+}
 
 void pr_tx_undo(struct pr_context *ctx)
 {

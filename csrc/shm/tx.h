@@ -7,8 +7,9 @@
  *            (restore, then uncount), and goes on; dying in there again only leaves a shorter log
  *
  * Inside a transaction: no system calls, no payload, no allocation, no Python, nothing unbounded.
- * Wake-ups are collected and delivered after the commit, for a wake cannot be undone; if the process dies
- * between commit and wake, the supervisor's broadcast after every death makes up for it.
+ * Wake-ups are collected and delivered after the commit, for a wake cannot be undone; if the
+ * process dies between commit and wake, the supervisor's broadcast after every death makes up for
+ * it.
  */
 #ifndef PYRAY_SHM_TX_H
 #define PYRAY_SHM_TX_H
@@ -29,9 +30,10 @@ void pr_tx_rollback(struct pr_context *ctx);
 /* Undoes the open transaction's stores without giving the lock back. */
 void pr_tx_undo(struct pr_context *ctx);
 
-/* Whether this transaction has logged so much that work which can be left over (a chore) should be. Loops over
- * lists ask this, so that no combination of them makes a transaction long: those who stop at PR_TX_LONG and what
- * one of their steps may still log stay below PR_TX_BOUND, which test_crash.c checks. */
+/* Whether this transaction has logged so much that work which can be left over (a chore) should be.
+ * Loops over lists ask this, so that no combination of them makes a transaction long: those who
+ * stop at PR_TX_LONG and what one of their steps may still log stay below PR_TX_BOUND, which
+ * test_crash.c checks. */
 #define PR_TX_LONG 1024u
 #define PR_TX_BOUND 4000u
 static inline bool pr_tx_is_long(const struct pr_context *ctx)
@@ -42,12 +44,14 @@ static inline bool pr_tx_is_long(const struct pr_context *ctx)
     return ctx->header->undo_count >= PR_TX_LONG;
 }
 
-/* An operation is a function that runs inside a transaction. pr_transact begins, runs it, and commits when
- * it answers PR_OK or PR_EMPTY; otherwise rolls back, so that a refused operation has no effect. When the operation
- * answers PR_GROW the pool it names is grown outside the lock and the operation runs again from the start:
- * hence an operation must not change private state before it is sure to succeed. */
+/* An operation is a function that runs inside a transaction. pr_transact begins, runs it, and
+ * commits when it answers PR_OK or PR_EMPTY; otherwise rolls back, so that a refused operation has
+ * no effect. When the operation answers PR_GROW the pool it names is grown outside the lock and the
+ * operation runs again from the start: hence an operation must not change private state before it
+ * is sure to succeed. */
 typedef enum pr_status (*pr_operation)(struct pr_context *ctx, void *argument);
-PR_MUST_CHECK enum pr_status pr_transact(struct pr_context *ctx, pr_operation operation, void *argument);
+PR_MUST_CHECK enum pr_status pr_transact(struct pr_context *ctx, pr_operation operation,
+                                         void *argument);
 
 /* Names a latch to wake after the commit. */
 void pr_tx_wake(struct pr_context *ctx, pr_index latch);
@@ -63,7 +67,8 @@ void pr_tx_wake(struct pr_context *ctx, pr_index latch);
     } while (0)
 #endif
 
-static inline void pr_tx_record(struct pr_context *ctx, const void *address, uint32_t width, uint64_t old)
+static inline void pr_tx_record(struct pr_context *ctx, const void *address, uint32_t width,
+                                uint64_t old)
 {
     struct pr_header *header = (struct pr_header *)ctx->writable;
     uint32_t count = header->undo_count;
@@ -73,7 +78,8 @@ static inline void pr_tx_record(struct pr_context *ctx, const void *address, uin
     record->width = width;
     record->old = old;
     PR_INJECT(ctx, 0);
-    pr_store_release(&header->undo_count, count + 1); /* pairs with the count's reader in pr_tx_undo */
+    pr_store_release(&header->undo_count,
+                     count + 1); /* pairs with the count's reader in pr_tx_undo */
     PR_INJECT(ctx, 1);
     pr_compiler_barrier();
 }
@@ -81,7 +87,8 @@ static inline void pr_tx_record(struct pr_context *ctx, const void *address, uin
 static inline void pr_tx_store32(struct pr_context *ctx, const void *address, uint32_t value)
 {
     pr_tx_record(ctx, address, 4, *(const uint32_t *)address);
-    pr_store_relaxed(pr_writable_at(ctx, address), value); /* a few words are read outside the lock */
+    pr_store_relaxed(pr_writable_at(ctx, address),
+                     value); /* a few words are read outside the lock */
     PR_INJECT(ctx, 2);
 }
 
@@ -105,6 +112,7 @@ static inline void pr_tx_store64(struct pr_context *ctx, const void *address, ui
 #define TX_ADD(ctx, field, amount) TX_SET(ctx, field, (field) + (amount))
 
 /* Logged copy into a table; `target` is 8-byte aligned and its room a multiple of 8. */
-void pr_tx_copy(struct pr_context *ctx, const void *target, const void *source, uint32_t size_bytes);
+void pr_tx_copy(struct pr_context *ctx, const void *target, const void *source,
+                uint32_t size_bytes);
 
 #endif

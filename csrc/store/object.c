@@ -2,7 +2,8 @@
 
 #include "store/slot.h"
 
-enum pr_status pr_object_find(const struct pr_context *ctx, struct pr_ref ref, const struct pr_object **object)
+enum pr_status pr_object_find(const struct pr_context *ctx, struct pr_ref ref,
+                              const struct pr_object **object)
 {
     if (!pr_pool_has(ctx, PR_POOL_OBJECT, ref.index)) return PR_STALE;
     *object = pr_object_at(ctx, ref.index);
@@ -44,7 +45,8 @@ static void claims_push(struct pr_context *ctx, pr_index object, pr_index slot)
 static void claims_remove(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
-    if (o->claim_next != PR_NONE) TX_SET(ctx, pr_object_at(ctx, o->claim_next)->claim_previous, o->claim_previous);
+    if (o->claim_next != PR_NONE)
+        TX_SET(ctx, pr_object_at(ctx, o->claim_next)->claim_previous, o->claim_previous);
     if (o->claim_previous != PR_NONE)
         TX_SET(ctx, pr_object_at(ctx, o->claim_previous)->claim_next, o->claim_next);
     else
@@ -52,7 +54,8 @@ static void claims_remove(struct pr_context *ctx, pr_index object)
     TX_SET(ctx, o->claim, PR_NONE);
 }
 
-enum pr_status pr_object_claim(struct pr_context *ctx, pr_index object, pr_index slot, uint64_t size_bytes)
+enum pr_status pr_object_claim(struct pr_context *ctx, pr_index object, pr_index slot,
+                               uint64_t size_bytes)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     pr_index block = PR_NONE;
@@ -91,8 +94,8 @@ void pr_object_seal_block(struct pr_context *ctx, pr_index object, uint32_t kind
     seal(ctx, o, kind, flags);
 }
 
-void pr_object_seal_inline(struct pr_context *ctx, pr_index object, uint32_t kind, uint32_t flags, const void *bytes,
-                           uint32_t size_bytes)
+void pr_object_seal_inline(struct pr_context *ctx, pr_index object, uint32_t kind, uint32_t flags,
+                           const void *bytes, uint32_t size_bytes)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     PR_ASSERT(o->state == PR_OBJECT_PENDING && o->block == PR_NONE);
@@ -102,7 +105,10 @@ void pr_object_seal_inline(struct pr_context *ctx, pr_index object, uint32_t kin
     seal(ctx, o, kind, flags);
 }
 
-void pr_object_ref(struct pr_context *ctx, pr_index object) { TX_ADD(ctx, pr_object_at(ctx, object)->refs, 1); }
+void pr_object_ref(struct pr_context *ctx, pr_index object)
+{
+    TX_ADD(ctx, pr_object_at(ctx, object)->refs, 1);
+}
 
 void pr_object_add_chore(struct pr_context *ctx, pr_index object)
 {
@@ -123,16 +129,18 @@ static void free_entry(struct pr_context *ctx, pr_index object)
     pr_pool_give(ctx, PR_POOL_OBJECT, object);
 }
 
-/* Nobody holds the object any more. A leaf goes at once; what has work left becomes a chore, so that no
- * chain of containers makes a transaction long. */
+/* Nobody holds the object any more. A leaf goes at once; what has work left becomes a chore, so
+ * that no chain of containers makes a transaction long. */
 static void maybe_free(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     if (o->refs > 0 || o->pins > 0) return;
-    PR_ASSERT(o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_PENDING || o->state == PR_OBJECT_CREATING);
+    PR_ASSERT(o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_PENDING ||
+              o->state == PR_OBJECT_CREATING);
     if (o->state == PR_OBJECT_CREATING) pr_object_abort(ctx, object);
     TX_SET(ctx, o->state, PR_OBJECT_FREEING);
-    bool leaf = o->children == PR_NONE && o->waiters == PR_NONE && !(o->flags & (PR_FLAG_HOOK | PR_FLAG_ON_CHORES));
+    bool leaf = o->children == PR_NONE && o->waiters == PR_NONE &&
+                !(o->flags & (PR_FLAG_HOOK | PR_FLAG_ON_CHORES));
     if (leaf)
         free_entry(ctx, object);
     else
@@ -169,8 +177,8 @@ bool pr_object_free_step(struct pr_context *ctx, pr_index object)
     return true;
 }
 
-enum pr_status pr_edge_new(struct pr_context *ctx, const uint32_t *head, enum pr_edge_kind kind, pr_index owner,
-                           pr_index object, uint32_t flags, pr_index *edge)
+enum pr_status pr_edge_new(struct pr_context *ctx, const uint32_t *head, enum pr_edge_kind kind,
+                           pr_index owner, pr_index object, uint32_t flags, pr_index *edge)
 {
     PR_TRY(pr_pool_take(ctx, PR_POOL_EDGE, edge));
     const struct pr_edge *e = pr_edge_at(ctx, *edge);
@@ -210,21 +218,23 @@ void pr_edge_await(struct pr_context *ctx, pr_index edge)
 void pr_edge_unawait(struct pr_context *ctx, pr_index edge)
 {
     const struct pr_edge *e = pr_edge_at(ctx, edge);
-    if (e->wait_next != PR_NONE) TX_SET(ctx, pr_edge_at(ctx, e->wait_next)->wait_previous, e->wait_previous);
+    if (e->wait_next != PR_NONE)
+        TX_SET(ctx, pr_edge_at(ctx, e->wait_next)->wait_previous, e->wait_previous);
     if (e->wait_previous != PR_NONE)
         TX_SET(ctx, pr_edge_at(ctx, e->wait_previous)->wait_next, e->wait_next);
     else
         TX_SET(ctx, pr_object_at(ctx, e->object)->waiters, e->wait_next);
 }
 
-enum pr_status pr_object_contain(struct pr_context *ctx, pr_index object, const struct pr_ref *children,
-                                 uint32_t count)
+enum pr_status pr_object_contain(struct pr_context *ctx, pr_index object,
+                                 const struct pr_ref *children, uint32_t count)
 {
     const struct pr_object *o = pr_object_at(ctx, object), *child;
     pr_index edge;
     for (uint32_t i = 0; i < count; i++) {
         PR_TRY(pr_object_find(ctx, children[i], &child));
-        PR_TRY(pr_edge_new(ctx, &o->children, PR_EDGE_CONTAINED, object, children[i].index, 0, &edge));
+        PR_TRY(
+            pr_edge_new(ctx, &o->children, PR_EDGE_CONTAINED, object, children[i].index, 0, &edge));
         pr_object_ref(ctx, children[i].index);
     }
     return PR_OK;

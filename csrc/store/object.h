@@ -2,15 +2,18 @@
  *
  * object   FREE -> CREATING[claimed by a slot] -> SEALED          a put
  *          FREE -> PENDING -> (CREATING[claimed] ->) SEALED       a task's result
- *          no references and no pins left -> FREEING (children and waiters dropped in bounded steps) -> FREE
+ *          no references and no pins left -> FREEING (children and waiters dropped in bounded
+ * steps) -> FREE
  *
- * A sealed object never changes. Values of up to PR_INLINE_BYTES live in the entry; larger ones in a heap
- * block. `refs` is the number of holders: HELD edges with PR_HELD_REF, CONTAINED and ARGUMENT edges, and the
- * holders that need no edge because they name the object in a field of their own entry (a task its function,
- * arguments and results; an actor its creation result). `pins` counts HELD edges with PR_HELD_PIN. refs == 0
- * and pins > 0: nobody can find the object any more, its bytes stay until the last view of them is gone.
+ * A sealed object never changes. Values of up to PR_INLINE_BYTES live in the entry; larger ones in
+ * a heap block. `refs` is the number of holders: HELD edges with PR_HELD_REF, CONTAINED and
+ * ARGUMENT edges, and the holders that need no edge because they name the object in a field of
+ * their own entry (a task its function, arguments and results; an actor its creation result).
+ * `pins` counts HELD edges with PR_HELD_PIN. refs == 0 and pins > 0: nobody can find the object any
+ * more, its bytes stay until the last view of them is gone.
  *
- * Death: a slot's CREATING objects hang on its `creating` list, its references on `held`: engine/repair.c.
+ * Death: a slot's CREATING objects hang on its `creating` list, its references on `held`:
+ * engine/repair.c.
  */
 #ifndef PYRAY_STORE_OBJECT_H
 #define PYRAY_STORE_OBJECT_H
@@ -31,10 +34,10 @@ enum pr_object_state {
 };
 
 enum pr_object_flag {
-    PR_FLAG_ERROR = 1,    /* the value is an exception: get raises it */
+    PR_FLAG_ERROR = 1, /* the value is an exception: get raises it */
     PR_FLAG_ON_CHORES = 2,
-    PR_FLAG_HOOK = 4,     /* the engine must be asked before the entry is freed (an actor's handle) */
-    PR_FLAG_RESULT = 8,   /* some task's result: an aborted CREATING goes back to PENDING */
+    PR_FLAG_HOOK = 4,   /* the engine must be asked before the entry is freed (an actor's handle) */
+    PR_FLAG_RESULT = 8, /* some task's result: an aborted CREATING goes back to PENDING */
 };
 
 struct pr_object {
@@ -87,7 +90,10 @@ struct pr_store_root {
 };
 #define PR_ENGINE_ROOT_OFFSET 64u
 
-static inline const struct pr_store_root *pr_store_root(const struct pr_context *ctx) { return pr_root(ctx, 1); }
+static inline const struct pr_store_root *pr_store_root(const struct pr_context *ctx)
+{
+    return pr_root(ctx, 1);
+}
 static inline const struct pr_object *pr_object_at(const struct pr_context *ctx, pr_index object)
 {
     return pr_entry(ctx, PR_POOL_OBJECT, object);
@@ -104,36 +110,42 @@ PR_MUST_CHECK enum pr_status pr_object_find(const struct pr_context *ctx, struct
                                             const struct pr_object **object);
 
 /* A new entry with refs == 0 in `state`. */
-PR_MUST_CHECK enum pr_status pr_object_new(struct pr_context *ctx, enum pr_object_state state, pr_index *object);
+PR_MUST_CHECK enum pr_status pr_object_new(struct pr_context *ctx, enum pr_object_state state,
+                                           pr_index *object);
 
 /* Gives an unsealed object its heap block and puts it on the claims of `slot`. */
 PR_MUST_CHECK enum pr_status pr_object_claim(struct pr_context *ctx, pr_index object, pr_index slot,
                                              uint64_t size_bytes);
-/* The reverse: block back, a result PENDING again, a put left as an empty shell for its last reference. */
+/* The reverse: block back, a result PENDING again, a put left as an empty shell for its last
+ * reference. */
 void pr_object_abort(struct pr_context *ctx, pr_index object);
 
-/* Makes the value final. With a block the bytes must be in the heap already. Does not touch waiters. */
+/* Makes the value final. With a block the bytes must be in the heap already. Does not touch
+ * waiters. */
 void pr_object_seal_block(struct pr_context *ctx, pr_index object, uint32_t kind, uint32_t flags);
-void pr_object_seal_inline(struct pr_context *ctx, pr_index object, uint32_t kind, uint32_t flags, const void *bytes,
-                           uint32_t size_bytes);
+void pr_object_seal_inline(struct pr_context *ctx, pr_index object, uint32_t kind, uint32_t flags,
+                           const void *bytes, uint32_t size_bytes);
 
 void pr_object_ref(struct pr_context *ctx, pr_index object);
 void pr_object_unref(struct pr_context *ctx, pr_index object);
 void pr_object_unpin(struct pr_context *ctx, pr_index object);
 /* Remembers that this object has work left (waiters to resolve, children to drop). */
 void pr_object_add_chore(struct pr_context *ctx, pr_index object);
-/* One bounded step of freeing. True when the entry is gone. The caller has dealt with waiters and hook. */
+/* One bounded step of freeing. True when the entry is gone. The caller has dealt with waiters and
+ * hook. */
 bool pr_object_free_step(struct pr_context *ctx, pr_index object);
 
 /* Edges: linked at the head of their owner's list. */
-PR_MUST_CHECK enum pr_status pr_edge_new(struct pr_context *ctx, const uint32_t *head, enum pr_edge_kind kind,
-                                         pr_index owner, pr_index object, uint32_t flags, pr_index *edge);
+PR_MUST_CHECK enum pr_status pr_edge_new(struct pr_context *ctx, const uint32_t *head,
+                                         enum pr_edge_kind kind, pr_index owner, pr_index object,
+                                         uint32_t flags, pr_index *edge);
 void pr_edge_delete(struct pr_context *ctx, const uint32_t *head, pr_index edge);
-void pr_edge_await(struct pr_context *ctx, pr_index edge);   /* put on its object's list of waiters */
+void pr_edge_await(struct pr_context *ctx, pr_index edge); /* put on its object's list of waiters */
 void pr_edge_unawait(struct pr_context *ctx, pr_index edge); /* take off that list */
 
-/* Adds CONTAINED edges; every child must be alive. PR_STALE names nothing: the whole transaction is void. */
-PR_MUST_CHECK enum pr_status pr_object_contain(struct pr_context *ctx, pr_index object, const struct pr_ref *children,
-                                               uint32_t count);
+/* Adds CONTAINED edges; every child must be alive. PR_STALE names nothing: the whole transaction is
+ * void. */
+PR_MUST_CHECK enum pr_status pr_object_contain(struct pr_context *ctx, pr_index object,
+                                               const struct pr_ref *children, uint32_t count);
 
 #endif

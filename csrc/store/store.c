@@ -57,7 +57,7 @@ enum pr_status pr_hold(struct pr_context *ctx, pr_index object, uint32_t flags, 
     return PR_OK;
 }
 
-/* ---- put ------------------------------------------------------------------------------------------- */
+/* ---- put ---- */
 
 struct put {
     const struct pr_value *value;
@@ -86,11 +86,13 @@ static enum pr_status put_inline(struct pr_context *ctx, void *argument)
     const struct pr_value *value = put->value;
     PR_TRY(new_held_object(ctx, put));
     PR_TRY(pr_object_contain(ctx, put->ref.index, value->children, value->child_count));
-    pr_object_seal_inline(ctx, put->ref.index, value->kind, value->flags, value->bytes, (uint32_t)value->size_bytes);
+    pr_object_seal_inline(ctx, put->ref.index, value->kind, value->flags, value->bytes,
+                          (uint32_t)value->size_bytes);
     return PR_OK;
 }
 
-enum pr_status pr_put_inline(struct pr_context *ctx, const struct pr_value *value, struct pr_ref *ref)
+enum pr_status pr_put_inline(struct pr_context *ctx, const struct pr_value *value,
+                             struct pr_ref *ref)
 {
     struct put put = {.value = value};
     PR_ASSERT(value->child_count <= PR_STEP_EDGES);
@@ -109,7 +111,8 @@ static enum pr_status put_begin(struct pr_context *ctx, void *argument)
     return PR_OK;
 }
 
-enum pr_status pr_put_begin(struct pr_context *ctx, uint64_t size_bytes, struct pr_ref *ref, uint64_t *offset)
+enum pr_status pr_put_begin(struct pr_context *ctx, uint64_t size_bytes, struct pr_ref *ref,
+                            uint64_t *offset)
 {
     struct put put = {.size_bytes = size_bytes};
     PR_TRY(pr_operate(ctx, put_begin, &put));
@@ -158,8 +161,8 @@ static enum pr_status add_children(struct pr_context *ctx, void *argument)
     return pr_object_contain(ctx, add->ref.index, add->children, add->count);
 }
 
-enum pr_status pr_add_children(struct pr_context *ctx, struct pr_ref ref, const struct pr_ref *children,
-                               uint32_t count)
+enum pr_status pr_add_children(struct pr_context *ctx, struct pr_ref ref,
+                               const struct pr_ref *children, uint32_t count)
 {
     for (uint32_t done = 0; done < count; done += PR_STEP_EDGES) {
         struct add_children add = {ref, children + done, PR_MIN(count - done, PR_STEP_EDGES)};
@@ -168,7 +171,7 @@ enum pr_status pr_add_children(struct pr_context *ctx, struct pr_ref ref, const 
     return PR_OK;
 }
 
-/* ---- get ------------------------------------------------------------------------------------------- */
+/* ---- get ---- */
 
 struct get {
     struct pr_ref ref;
@@ -207,8 +210,8 @@ static enum pr_status get(struct pr_context *ctx, void *argument)
     return PR_OK;
 }
 
-enum pr_status pr_get(struct pr_context *ctx, struct pr_ref ref, uint64_t pin_from_bytes, struct pr_fetched *fetched,
-                      bool *pinned)
+enum pr_status pr_get(struct pr_context *ctx, struct pr_ref ref, uint64_t pin_from_bytes,
+                      struct pr_fetched *fetched, bool *pinned)
 {
     struct get op = {.ref = ref, .pin_from_bytes = pin_from_bytes, .fetched = fetched};
     PR_TRY(pr_transact(ctx, get, &op));
@@ -221,7 +224,7 @@ enum pr_status pr_get(struct pr_context *ctx, struct pr_ref ref, uint64_t pin_fr
     return PR_OK;
 }
 
-/* ---- references ------------------------------------------------------------------------------------ */
+/* ---- references ---- */
 
 struct acquire {
     const struct pr_ref *refs;
@@ -229,7 +232,8 @@ struct acquire {
     pr_index edges[PR_STEP_EDGES];
 };
 
-/* The same reference twice in one step would make two edges: the second one finds the first here. */
+/* The same reference twice in one step would make two edges: the second one finds the first here.
+ */
 static bool hold_again(const struct acquire *acquire, uint32_t i, pr_index *edge)
 {
     for (uint32_t j = 0; j < i; j++)
@@ -254,12 +258,14 @@ static enum pr_status acquire(struct pr_context *ctx, void *argument)
 
 static bool held_already(struct pr_context *ctx, struct pr_ref ref)
 {
-    if (ref.index == PR_NONE || ref.index >= ctx->header->pools[PR_POOL_OBJECT].capacity) return false;
+    if (ref.index == PR_NONE || ref.index >= ctx->header->pools[PR_POOL_OBJECT].capacity)
+        return false;
     const struct pr_local *local = &ctx->local[ref.index];
     return local->generation == ref.generation && local->refs > 0;
 }
 
-static enum pr_status acquire_step(struct pr_context *ctx, const struct pr_ref *refs, uint32_t count)
+static enum pr_status acquire_step(struct pr_context *ctx, const struct pr_ref *refs,
+                                   uint32_t count)
 {
     struct acquire op = {.refs = refs, .count = count};
     bool all_held = true;
@@ -294,7 +300,8 @@ static enum pr_status let_go(struct pr_context *ctx, void *argument)
 {
     const struct let_go *op = argument;
     const struct pr_edge *e = pr_edge_at(ctx, op->edge);
-    PR_ASSERT(e->kind == PR_EDGE_HELD && e->object == op->object && (e->flags & op->flags) == op->flags);
+    PR_ASSERT(e->kind == PR_EDGE_HELD && e->object == op->object &&
+              (e->flags & op->flags) == op->flags);
     uint32_t left = e->flags & ~op->flags;
     if (left == 0)
         pr_edge_delete(ctx, &pr_slot_at(ctx, ctx->slot)->held, op->edge);
@@ -307,8 +314,8 @@ static enum pr_status let_go(struct pr_context *ctx, void *argument)
     return PR_OK;
 }
 
-/* After a local count fell to zero: tells the tables. Nothing can be done about a failure here: the session
- * is beyond repair then, and the next operation says so. */
+/* After a local count fell to zero: tells the tables. Nothing can be done about a failure here: the
+ * session is beyond repair then, and the next operation says so. */
 static void give_back(struct pr_context *ctx, struct pr_ref ref, uint32_t flags)
 {
     struct pr_local *local = pr_local_of(ctx, ref);
@@ -345,7 +352,7 @@ bool pr_is_referenced(struct pr_context *ctx, struct pr_ref ref)
     return pr_transact(ctx, find_referenced, &ref) == PR_OK;
 }
 
-/* ---- statistics ------------------------------------------------------------------------------------ */
+/* ---- statistics ---- */
 
 static enum pr_status read_stats(struct pr_context *ctx, void *argument)
 {

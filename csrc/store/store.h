@@ -1,12 +1,12 @@
 /* What a process does with objects: put, get, hold, let go.
  *
- * Local counts. Each process counts its own references and pins of an object in private memory (`struct
- * pr_local`, indexed like the object table); only the steps between zero and one touch the shared tables,
- * where one HELD edge per (process, object) says "has a reference" and "has a pin". The private half dies with
- * the process, the shared half is swept.
+ * Local counts. Each process counts its own references and pins of an object in private memory
+ * (`struct pr_local`, indexed like the object table); only the steps between zero and one touch the
+ * shared tables, where one HELD edge per (process, object) says "has a reference" and "has a pin".
+ * The private half dies with the process, the shared half is swept.
  *
- * Not thread-safe against itself: one thread of a process at a time calls these (the binding holds the GIL),
- * except pr_heap_write, which only touches a block that the caller has claimed.
+ * Not thread-safe against itself: one thread of a process at a time calls these (the binding holds
+ * the GIL), except pr_heap_write, which only touches a block that the caller has claimed.
  */
 #ifndef PYRAY_STORE_STORE_H
 #define PYRAY_STORE_STORE_H
@@ -55,31 +55,38 @@ struct pr_fetched {
     uint8_t value[PR_INLINE_BYTES];
 };
 
-/* Stores a value of at most PR_INLINE_BYTES in one transaction; the caller gets one local reference. */
-PR_MUST_CHECK enum pr_status pr_put_inline(struct pr_context *ctx, const struct pr_value *value, struct pr_ref *ref);
+/* Stores a value of at most PR_INLINE_BYTES in one transaction; the caller gets one local
+ * reference. */
+PR_MUST_CHECK enum pr_status pr_put_inline(struct pr_context *ctx, const struct pr_value *value,
+                                           struct pr_ref *ref);
 
 /* Large values: begin (claims a block at *offset), pr_heap_write, then end or abort. */
-PR_MUST_CHECK enum pr_status pr_put_begin(struct pr_context *ctx, uint64_t size_bytes, struct pr_ref *ref,
-                                          uint64_t *offset);
-PR_MUST_CHECK enum pr_status pr_put_end(struct pr_context *ctx, struct pr_ref ref, const struct pr_value *value);
+PR_MUST_CHECK enum pr_status pr_put_begin(struct pr_context *ctx, uint64_t size_bytes,
+                                          struct pr_ref *ref, uint64_t *offset);
+PR_MUST_CHECK enum pr_status pr_put_end(struct pr_context *ctx, struct pr_ref ref,
+                                        const struct pr_value *value);
 void pr_put_abort(struct pr_context *ctx, struct pr_ref ref);
 
 /* Adds children to an object that this process is creating, in bounded steps. */
-PR_MUST_CHECK enum pr_status pr_add_children(struct pr_context *ctx, struct pr_ref ref, const struct pr_ref *children,
-                                             uint32_t count);
+PR_MUST_CHECK enum pr_status pr_add_children(struct pr_context *ctx, struct pr_ref ref,
+                                             const struct pr_ref *children, uint32_t count);
 
-/* Reads a sealed object that this process holds; PR_PENDING if it is not sealed. With pin_from_bytes > 0,
- * values in the heap of at least that size get a local pin, to be given back with pr_unpin. */
-PR_MUST_CHECK enum pr_status pr_get(struct pr_context *ctx, struct pr_ref ref, uint64_t pin_from_bytes,
-                                    struct pr_fetched *fetched, bool *pinned);
+/* Reads a sealed object that this process holds; PR_PENDING if it is not sealed. With
+ * pin_from_bytes > 0, values in the heap of at least that size get a local pin, to be given back
+ * with pr_unpin. */
+PR_MUST_CHECK enum pr_status pr_get(struct pr_context *ctx, struct pr_ref ref,
+                                    uint64_t pin_from_bytes, struct pr_fetched *fetched,
+                                    bool *pinned);
 
 /* One more local reference each. PR_STALE if one of them is gone; then none was acquired. */
-PR_MUST_CHECK enum pr_status pr_acquire(struct pr_context *ctx, const struct pr_ref *refs, uint32_t count);
+PR_MUST_CHECK enum pr_status pr_acquire(struct pr_context *ctx, const struct pr_ref *refs,
+                                        uint32_t count);
 void pr_release(struct pr_context *ctx, struct pr_ref ref);
 void pr_unpin(struct pr_context *ctx, struct pr_ref ref);
 
 /* Inside a transaction: takes or extends this process's HELD edge. */
-PR_MUST_CHECK enum pr_status pr_hold(struct pr_context *ctx, pr_index object, uint32_t flags, pr_index *edge);
+PR_MUST_CHECK enum pr_status pr_hold(struct pr_context *ctx, pr_index object, uint32_t flags,
+                                     pr_index *edge);
 
 /* Does anybody but views still refer to it? */
 bool pr_is_referenced(struct pr_context *ctx, struct pr_ref ref);
@@ -90,8 +97,10 @@ struct pr_store_stats {
 };
 PR_MUST_CHECK enum pr_status pr_store_stats(struct pr_context *ctx, struct pr_store_stats *stats);
 
-/* pr_transact, then left-over work if the transaction left any: whoever commits last clears the table.
- * If it dies in between, the next process to operate goes on (and the supervisor after every death). */
-PR_MUST_CHECK enum pr_status pr_operate(struct pr_context *ctx, pr_operation operation, void *argument);
+/* pr_transact, then left-over work if the transaction left any: whoever commits last clears the
+ * table. If it dies in between, the next process to operate goes on (and the supervisor after every
+ * death). */
+PR_MUST_CHECK enum pr_status pr_operate(struct pr_context *ctx, pr_operation operation,
+                                        void *argument);
 
 #endif

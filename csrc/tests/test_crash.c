@@ -55,8 +55,7 @@ static struct injector inject;
 static bool expecting_failure; /* while mutants run */
 static uint64_t crash_points, undo_points, deep_checks, longest;
 
-/* ---- snapshots
- * ----------------------------------------------------------------------------------------- */
+/* ---- snapshots ---- */
 
 static uint64_t tables_offset(void) { return world.reaper.header->pools[0].offset; }
 
@@ -101,8 +100,7 @@ static void restore_snapshot(const struct snapshot *s)
     world.failures = failures;
 }
 
-/* ---- injection
- * ----------------------------------------------------------------------------------------- */
+/* ---- injection ---- */
 
 static void at_begin(void *argument)
 {
@@ -132,8 +130,7 @@ static void install(struct pr_context *ctx)
     ctx->injection_argument = ctx;
 }
 
-/* ---- after a death
- * ------------------------------------------------------------------------------------- */
+/* ---- after a death ---- */
 
 static void complain(const char *operation, const char *what)
 {
@@ -195,8 +192,7 @@ static void check_after_death(const char *operation)
     if ((what = world_end(&world)) != NULL) complain(operation, what);
 }
 
-/* ---- one operation
- * ------------------------------------------------------------------------------------- */
+/* ---- one operation ---- */
 
 typedef const char *(*operation_function)(void);
 
@@ -279,8 +275,7 @@ static void every_store_of_random_operations(void)
            (unsigned long long)deep_checks, (unsigned long long)longest);
 }
 
-/* ---- does the net catch anything?
- * ------------------------------------------------------------------- */
+/* ---- does the net catch anything? ---- */
 
 static enum pr_status store_past_the_log(struct pr_context *ctx, void *argument)
 {

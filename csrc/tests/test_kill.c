@@ -26,8 +26,7 @@ static struct pr_context *const supervisor = &world.reaper;
 static struct seat seats[SEATS];
 static uint32_t deaths, ends, kills_asked;
 
-/* ---- a child
- * ------------------------------------------------------------------------------------------- */
+/* ---- a child ---- */
 
 _Noreturn static void live(uint32_t seat, pr_index slot, uint64_t seed)
 {
@@ -61,8 +60,7 @@ static bool start(uint32_t i)
     return true;
 }
 
-/* ---- the parent
- * ---------------------------------------------------------------------------------------- */
+/* ---- the parent ---- */
 
 struct search {
     uint32_t process_id;

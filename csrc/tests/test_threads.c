@@ -22,8 +22,7 @@ static uint64_t deadline;
 static bool one_mapping;
 static uint32_t failures, ended, stop[THREADS];
 
-/* ---- contexts
- * ------------------------------------------------------------------------------------------ */
+/* ---- contexts ---- */
 
 /* The mappings a context came with, while it borrows another's. */
 static struct pr_context own[THREADS + 1];
@@ -114,8 +113,7 @@ static void fail(const char *what)
 
 static bool time_is_up(void) { return pr_os_monotonic_ns() > deadline; }
 
-/* ---- tasks that answer, with real sleeping
- * ------------------------------------------------------------- */
+/* ---- tasks that answer, with real sleeping ---- */
 
 static uint64_t answer_to(uint64_t question) { return question * question + 1; }
 
@@ -235,8 +233,7 @@ static void questions_are_answered(void)
     close_session();
 }
 
-/* ---- random operations
- * --------------------------------------------------------------------------------- */
+/* ---- random operations ---- */
 
 static void *hammer(void *argument)
 {
@@ -288,8 +285,7 @@ static void random_operations(void)
     close_session();
 }
 
-/* ---- both, twice
- * --------------------------------------------------------------------------------------- */
+/* ---- both, twice ---- */
 
 static void run_for(uint64_t share, bool together, void (*test)(void))
 {

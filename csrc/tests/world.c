@@ -76,8 +76,7 @@ const char *world_operate(struct world *world)
     }
 }
 
-/* ---- sleepers
- * ------------------------------------------------------------------------------------------ */
+/* ---- sleepers ---- */
 
 static bool condition_holds(const struct member *m)
 {
@@ -127,8 +126,7 @@ const char *world_check_wakes(struct world *world)
     return wrong;
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static bool sweep_all(struct pr_context *reaper)
 {

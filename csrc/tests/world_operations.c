@@ -46,8 +46,7 @@ static uint32_t some_refs(struct member *m, struct pr_ref *refs, uint32_t limit)
     return count;
 }
 
-/* ---- objects
- * ------------------------------------------------------------------------------------------- */
+/* ---- objects ---- */
 
 static void put_inline(struct member *m)
 {
@@ -182,8 +181,7 @@ static void statistics(struct member *m)
     OK(pr_store_stats(&m->ctx, &stats));
 }
 
-/* ---- tasks
- * --------------------------------------------------------------------------------------------- */
+/* ---- tasks ---- */
 
 /* Alone in their processes, members would submit faster than they run. */
 static bool crowded(const struct member *m)
@@ -385,8 +383,7 @@ static void lend(struct member *m)
         pr_task_reclaim(&m->ctx, m->taken.task);
 }
 
-/* ---- waiting
- * ------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 static void claim_latch(struct member *m)
 {
@@ -449,8 +446,7 @@ static void wait_arm(struct member *m)
     pr_wait_disarm(&m->ctx, m->wait_latch);
 }
 
-/* ---- processes
- * ----------------------------------------------------------------------------------------- */
+/* ---- processes ---- */
 
 static void request_worker(struct member *m)
 {

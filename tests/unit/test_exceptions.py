@@ -1,7 +1,5 @@
 """The exceptions: names, texts, pickles, and the remote error of a task."""
 
-# ruff: noqa: N818  (short names for the exceptions of users)
-
 import copy
 import logging
 import pickle

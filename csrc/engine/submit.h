@@ -1,0 +1,36 @@
+/* Submitting tasks. */
+#ifndef PYRAY_ENGINE_SUBMIT_H
+#define PYRAY_ENGINE_SUBMIT_H
+
+#include "engine/task.h"
+
+struct pr_submission {
+    struct pr_ref function;
+    struct pr_ref arguments; /* an object with the packed arguments; index none: `value` */
+    const void *value;       /* packed arguments of at most PR_TASK_INLINE bytes */
+    uint32_t size_bytes;
+    /* Arguments that are references: the task starts when they are sealed. */
+    const struct pr_ref *awaited;
+    uint32_t awaited_count;
+    /* References inside arguments: kept alive until the task has ended. */
+    const struct pr_ref *captured;
+    uint32_t captured_count;
+    uint32_t result_count;
+    pr_index shape;
+    int32_t retries;
+    uint32_t flags;      /* PR_TASK_CREATES_ACTOR, PR_TASK_OF_ACTOR, PR_TASK_KEEPS */
+    struct pr_ref actor; /* the handle object, for PR_TASK_OF_ACTOR; filled in for CREATES_ACTOR */
+    char name[PR_NAME_BYTES];
+    struct pr_ref *results; /* out: result_count references, one local reference each */
+    uint64_t serial;        /* out */
+};
+
+/* Up to PR_STEP_EDGES references and PR_STEP_RESULTS results go in one transaction; more in
+ * several, during which the task is SUBMITTING and on the claims of this process. */
+PR_MUST_CHECK enum pr_status pr_submit(struct pr_context *ctx, struct pr_submission *submission);
+
+/* A submission that will not be completed: the results that exist already must not stay pending for
+ * ever. */
+void pr_task_abandon(struct pr_context *ctx, pr_index task);
+
+#endif

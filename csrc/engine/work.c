@@ -1,0 +1,265 @@
+#include "engine/work.h"
+
+#include <string.h>
+
+#include "engine/actor.h"
+#include "engine/sched.h"
+#include "engine/session.h"
+
+/* ---- taking ---- */
+
+static struct pr_ref ref_of(const struct pr_context *ctx, pr_index object)
+{
+    if (object == PR_NONE) return (struct pr_ref){0};
+    return (struct pr_ref){object, pr_object_at(ctx, object)->generation};
+}
+
+static void describe(const struct pr_context *ctx, pr_index task, struct pr_taken *taken)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    taken->task = task;
+    taken->flags = t->flags;
+    taken->attempt = t->attempt;
+    taken->result_count = t->result_count;
+    taken->serial = t->serial;
+    taken->function = ref_of(ctx, t->function);
+    taken->arguments = ref_of(ctx, t->arguments);
+    taken->result = ref_of(ctx, t->results);
+    taken->actor =
+        t->actor != PR_NONE ? ref_of(ctx, pr_actor_at(ctx, t->actor)->handle) : (struct pr_ref){0};
+    taken->size_bytes = t->size_bytes;
+    memcpy(taken->name, t->name, PR_NAME_BYTES);
+    memcpy(taken->value, t->value, t->size_bytes);
+}
+
+static void start_task(struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    TX_SET(ctx, t->state, PR_TASK_RUNNING);
+    TX_SET(ctx, t->attempt, t->attempt + 1);
+    TX_SET(ctx, t->started_ns, pr_os_monotonic_ns());
+    pr_task_link(ctx, &pr_slot_at(ctx, ctx->slot)->running, task);
+    if (t->flags & PR_TASK_OF_ACTOR) return;
+    pr_resources_take(ctx, t->shape);
+    TX_SET(ctx, t->flags, t->flags | PR_TASK_HOLDS);
+}
+
+static void leave_arrival_state(struct pr_context *ctx, const struct pr_slot *s)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    if (s->state == PR_SLOT_STARTING) TX_SET(ctx, root->starting, root->starting - 1);
+    if (s->state == PR_SLOT_WAKING) TX_SET(ctx, root->waking, root->waking - 1);
+    if (s->state == PR_SLOT_IDLE) pr_idle_remove(ctx, ctx->slot);
+    if (s->state != PR_SLOT_BUSY) TX_SET(ctx, s->state, PR_SLOT_BUSY);
+}
+
+static pr_index next_task(struct pr_context *ctx, const struct pr_slot *s)
+{
+    if (pr_session_ending(ctx)) return PR_NONE;
+    if (s->actor != PR_NONE) return pr_actor_pop(ctx, s->actor);
+    return s->requests & PR_REQUEST_EXIT ? PR_NONE : pr_queue_pop(ctx);
+}
+
+/* PR_EXIT must not roll the transaction back, so it travels as a mark in `taken`. */
+#define TAKEN_EXIT UINT32_MAX
+
+static enum pr_status take(struct pr_context *ctx, struct pr_taken *taken)
+{
+    const struct pr_slot *s = pr_slot_at(ctx, ctx->slot);
+    leave_arrival_state(ctx, s);
+    bool leaving = pr_session_ending(ctx) || (s->requests & PR_REQUEST_EXIT);
+    pr_index task = next_task(ctx, s);
+    if (task != PR_NONE) {
+        start_task(ctx, task);
+        describe(ctx, task, taken);
+    } else {
+        taken->task = leaving ? TAKEN_EXIT : PR_NONE;
+    }
+    if (task == PR_NONE && !leaving && s->actor == PR_NONE)
+        pr_idle_push(ctx, ctx->slot); /* nothing fits, so there is nobody to wake either */
+    else
+        pr_sched_nudge(ctx); /* what this worker gave back or was woken for may be another's */
+    return task != PR_NONE ? PR_OK : PR_EMPTY;
+}
+
+static enum pr_status take_operation(struct pr_context *ctx, void *argument)
+{
+    return take(ctx, argument);
+}
+
+static enum pr_status answer(struct pr_context *ctx, enum pr_status status,
+                             const struct pr_taken *taken)
+{
+    if (status == PR_OK) PR_FAILPOINT(ctx, TAKE_DONE);
+    return status == PR_EMPTY && taken->task == TAKEN_EXIT ? PR_EXIT : status;
+}
+
+enum pr_status pr_take(struct pr_context *ctx, struct pr_taken *taken)
+{
+    return answer(ctx, pr_operate(ctx, take_operation, taken), taken);
+}
+
+/* ---- finishing ---- */
+
+struct results_query {
+    pr_index task;
+    uint32_t first, count;
+    struct pr_ref *results;
+};
+
+static enum pr_status read_results(struct pr_context *ctx, void *argument)
+{
+    const struct results_query *query = argument;
+    pr_index object = pr_task_at(ctx, query->task)->results;
+    for (uint32_t i = 0; i < query->first + query->count && object != PR_NONE; i++) {
+        if (i >= query->first) query->results[i - query->first] = ref_of(ctx, object);
+        object = pr_object_at(ctx, object)->next_result;
+    }
+    return PR_OK;
+}
+
+enum pr_status pr_task_results(struct pr_context *ctx, pr_index task, uint32_t first,
+                               struct pr_ref *results, uint32_t count)
+{
+    struct results_query query = {task, first, count, results};
+    return pr_transact(ctx, read_results, &query);
+}
+
+struct result_begin {
+    struct pr_ref result;
+    uint64_t size_bytes;
+    uint64_t offset;
+};
+
+static enum pr_status result_begin(struct pr_context *ctx, void *argument)
+{
+    struct result_begin *op = argument;
+    const struct pr_object *o;
+    PR_TRY(pr_object_find(ctx, op->result, &o));
+    if (o->state != PR_OBJECT_PENDING) return PR_STATE;
+    PR_TRY(pr_object_claim(ctx, op->result.index, ctx->slot, op->size_bytes));
+    op->offset = pr_block_offset_bytes(ctx, o->block);
+    return PR_OK;
+}
+
+enum pr_status pr_result_begin(struct pr_context *ctx, struct pr_ref result, uint64_t size_bytes,
+                               uint64_t *offset)
+{
+    struct result_begin op = {.result = result, .size_bytes = size_bytes};
+    PR_TRY(pr_operate(ctx, result_begin, &op));
+    *offset = op.offset;
+    PR_FAILPOINT(ctx, PUT_CREATED);
+    return PR_OK;
+}
+
+static enum pr_status result_abort(struct pr_context *ctx, void *argument)
+{
+    const struct pr_ref *result = argument;
+    const struct pr_object *o;
+    PR_TRY(pr_object_find(ctx, *result, &o));
+    if (o->state != PR_OBJECT_CREATING || o->claim != ctx->slot) return PR_STATE;
+    pr_object_abort(ctx, result->index);
+    return PR_OK;
+}
+
+void pr_result_abort(struct pr_context *ctx, struct pr_ref result)
+{
+    PR_ASSERT(pr_operate(ctx, result_abort, &result) != PR_GROW);
+}
+
+static enum pr_status seal_result(struct pr_context *ctx, pr_index object,
+                                  const struct pr_value *value)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    if (o->state == PR_OBJECT_SEALED) return PR_OK; /* by an earlier attempt */
+    if (o->state == PR_OBJECT_CREATING && !value->in_block)
+        pr_object_abort(ctx, object); /* began, then raised */
+    if (value->in_block) {
+        pr_object_seal_block(ctx, object, value->kind, value->flags);
+    } else {
+        PR_ASSERT(value->child_count <= PR_STEP_EDGES);
+        PR_TRY(pr_object_contain(ctx, object, value->children, value->child_count));
+        pr_object_seal_inline(ctx, object, value->kind, value->flags, value->bytes,
+                              (uint32_t)value->size_bytes);
+    }
+    if (o->waiters != PR_NONE && !pr_resolve_step(ctx, object)) pr_object_add_chore(ctx, object);
+    return PR_OK;
+}
+
+struct finish {
+    pr_index task;
+    const struct pr_value *results;
+    uint32_t count;
+    bool first; /* begins at the first result, also when a call before gave up half way */
+    struct pr_taken *next; /* NULL: more results follow */
+};
+
+static enum pr_status seal_share(struct pr_context *ctx, const struct finish *op)
+{
+    const struct pr_task *t = pr_task_at(ctx, op->task);
+    for (uint32_t i = 0; i < op->count; i++) {
+        pr_index object = t->next_result;
+        PR_ASSERT(object != PR_NONE);
+        TX_SET(ctx, t->next_result, pr_object_at(ctx, object)->next_result);
+        PR_TRY(seal_result(ctx, object, &op->results[i]));
+    }
+    return PR_OK;
+}
+
+static void finish_creation(struct pr_context *ctx, const struct pr_task *t)
+{
+    bool failed = pr_object_at(ctx, t->results)->flags & PR_FLAG_ERROR;
+    if (!failed && (t->flags & PR_TASK_KEEPS)) {
+        if (t->flags & PR_TASK_LENT) pr_resources_take(ctx, t->shape);
+        TX_SET(ctx, pr_actor_at(ctx, t->actor)->shape, t->shape);
+        TX_SET(ctx, t->flags,
+               t->flags & ~(uint32_t)(PR_TASK_HOLDS | PR_TASK_LENT)); /* the actor has them now */
+    }
+    pr_actor_created(ctx, t->actor, ctx->slot, failed);
+}
+
+static enum pr_status finish(struct pr_context *ctx, void *argument)
+{
+    const struct finish *op = argument;
+    const struct pr_task *t = pr_task_at(ctx, op->task);
+    if (t->state != PR_TASK_RUNNING || t->claim != ctx->slot) return PR_STATE;
+    if (op->first && t->next_result != t->results) TX_SET(ctx, t->next_result, t->results);
+    PR_TRY(seal_share(ctx, op));
+    if (op->next == NULL) return PR_OK;
+    PR_ASSERT(t->next_result ==
+              PR_NONE); /* a result that nobody seals would be waited for in vain */
+    if (t->flags & PR_TASK_CREATES_ACTOR) finish_creation(ctx, t);
+    pr_task_unlink_running(ctx, op->task);
+    pr_task_end(ctx, op->task);
+    TX_ADD(ctx, pr_slot_at(ctx, ctx->slot)->tasks_finished, 1);
+    TX_ADD(ctx, pr_engine_root(ctx)->finished, 1);
+    return take(ctx, op->next);
+}
+
+/* How many of the results go into one transaction. */
+static uint32_t choose_results(const struct pr_value *results, uint32_t count)
+{
+    uint32_t chosen = 0, children = 0;
+    for (; chosen < PR_MIN(count, PR_STEP_RESULTS); chosen++) {
+        if (results[chosen].in_block) continue;
+        children += results[chosen].child_count;
+        if (chosen > 0 && children > PR_STEP_EDGES) break;
+    }
+    return chosen;
+}
+
+enum pr_status pr_finish(struct pr_context *ctx, pr_index task, const struct pr_value *results,
+                         uint32_t count, struct pr_taken *next)
+{
+    PR_FAILPOINT(ctx, FINISH_BEFORE);
+    struct finish op = {.task = task, .results = results, .first = true};
+    for (; (op.count = choose_results(op.results, count)) < count; count -= op.count) {
+        PR_TRY(pr_operate(ctx, finish, &op));
+        op.first = false;
+        op.results += op.count;
+    }
+    op.next = next;
+    enum pr_status status = pr_operate(ctx, finish, &op);
+    PR_FAILPOINT(ctx, FINISH_AFTER);
+    return answer(ctx, status, next);
+}

@@ -1,0 +1,49 @@
+/* A worker's side: taking tasks and finishing them. */
+#ifndef PYRAY_ENGINE_WORK_H
+#define PYRAY_ENGINE_WORK_H
+
+#include "engine/task.h"
+
+/* What a worker needs to run a task. References in it are held by the task itself. */
+struct pr_taken {
+    pr_index task;
+    uint32_t flags;
+    uint32_t attempt;
+    uint32_t result_count;
+    uint64_t serial;
+    struct pr_ref function;
+    struct pr_ref arguments;
+    struct pr_ref result; /* the first */
+    struct pr_ref actor;
+    uint32_t size_bytes;
+    char name[PR_NAME_BYTES];
+    uint8_t value[PR_TASK_INLINE];
+};
+
+/* The next task for this worker: from its actor's mailbox, or from the queues. PR_EMPTY: it is on
+ * the idle list now (or its mailbox is empty) and should sleep on its latch, with the sequence it
+ * had before this call, else it may sleep over a task that comes in between; PR_EXIT: it should
+ * end. */
+PR_MUST_CHECK enum pr_status pr_take(struct pr_context *ctx, struct pr_taken *taken);
+
+/* References of the results from number `first` on; at most PR_STEP_RESULTS. */
+PR_MUST_CHECK enum pr_status pr_task_results(struct pr_context *ctx, pr_index task, uint32_t first,
+                                             struct pr_ref *results, uint32_t count);
+
+/* Claims a block for the payload of a result. PR_STATE: it has been sealed by an earlier attempt:
+ * skip it. */
+PR_MUST_CHECK enum pr_status pr_result_begin(struct pr_context *ctx, struct pr_ref result,
+                                             uint64_t size_bytes, uint64_t *offset);
+
+/* Gives that block back: the payload could not be written. */
+void pr_result_abort(struct pr_context *ctx, struct pr_ref result);
+
+/* Seals the task's results, all of them and in order, ends it, and takes the next one in the same
+ * transaction as the last of them. An inline result has at most PR_STEP_EDGES children. Answers as
+ * pr_take; after another answer (PR_STALE: a child is gone) the task is still this worker's and can
+ * be finished again. */
+PR_MUST_CHECK enum pr_status pr_finish(struct pr_context *ctx, pr_index task,
+                                       const struct pr_value *results, uint32_t result_count,
+                                       struct pr_taken *next);
+
+#endif

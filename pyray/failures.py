@@ -46,7 +46,7 @@ def exception_of(  # noqa: PLR0913, PLR0917  (the fields of struct pr_failure)
         return exceptions.TaskCancelledError()
     if cause == Cause.STORE_FULL:
         return exceptions.ObjectStoreFullError(
-            f"The object store has no room for the result of {name} (pid {pid}), nor for an error of it."
+            f"The object store has no room for the result of {name} (pid {pid}), nor for an error."
         )
     if cause == Cause.OWNER_DIED:
         return exceptions.OwnerDiedError("", None, "")

@@ -13,8 +13,8 @@ from types import FrameType
 def deferred() -> Iterator[None]:
     """Let a SIGINT take effect when the block has ended, not in the middle of it.
 
-    For work of bounded time that must not be left half done. Only the main thread is ever interrupted: in others
-    this does nothing.
+    For work of bounded time that must not be left half done. Only the main thread is ever
+    interrupted: in others this does nothing.
     """
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):

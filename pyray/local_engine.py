@@ -144,7 +144,7 @@ class LocalEngine(CoreEngine):
 
 
 def _above_standard(descriptor: int) -> int:
-    """Return a descriptor that is none of standard input, output and error, should those be closed."""
+    """Return a descriptor above those of standard input, output and error."""
     if descriptor > 2:
         return descriptor
     try:

@@ -76,7 +76,7 @@ cdef fetch(pr_ref ref, pr_status *status, bint *is_error):
 
 
 cdef load(const uint8_t *at, uint64_t size, View view, bint is_error):
-    """The value of a pickle. What users' code raises while it is loaded is told from a task's error."""
+    """The value of a pickle; what users' code raises while it is loaded is named as such."""
     try:
         return decode_pickle(at, size, view)
     except exceptions.RayError:

@@ -120,7 +120,8 @@ def arm_failpoints(specification: str) -> None:
 def failpoint_hits() -> dict[str, int]:
     """How often this process came along each failpoint since some were armed (tests only)."""
     return {
-        pr_failpoint_name(point).decode(): failpoints.point[point].hits for point in range(PR_FP_COUNT)
+        pr_failpoint_name(point).decode(): failpoints.point[point].hits
+        for point in range(PR_FP_COUNT)
     }
 
 

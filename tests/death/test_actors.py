@@ -1,4 +1,4 @@
-"""The catalogue of deaths: an actor dies in its constructor, in a method, idle, or with calls queued."""
+"""The catalogue of deaths: an actor dies while constructed, in a method, or with calls queued."""
 
 from __future__ import annotations
 

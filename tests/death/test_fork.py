@@ -23,7 +23,8 @@ CHILD = """
     def in_child(ref, view, function, actor):
         '''What a forked child tries; 0 when all is refused.'''
         calls = [
-            lambda: ray.get(ref), lambda: ray.get([ref]), lambda: ray.put(1), lambda: ray.wait([ref]),
+            lambda: ray.get(ref), lambda: ray.get([ref]), lambda: ray.put(1),
+            lambda: ray.wait([ref]),
             lambda: function.remote(1), lambda: actor.add.remote(1), lambda: ray.kill(actor),
             lambda: ray.available_resources(), lambda: testing.store_accounts(),
         ]

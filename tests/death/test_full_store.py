@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import re
 from types import ModuleType
 from typing import Any
@@ -109,8 +110,7 @@ def test_small_objects_until_full_and_empty_again(ray: ModuleType) -> None:
     before = testing.store_accounts()
     kept: list[Any] = []
     with pytest.raises(exceptions.ObjectStoreFullError):
-        while True:
-            kept.append(ray.put(bytes(2_000)))
+        kept.extend(ray.put(bytes(2_000)) for _ in itertools.count())
     assert len(kept) > 25_000
     assert ray.get(kept[-1]) == bytes(2_000)
     kept.clear()

@@ -44,7 +44,8 @@ PRELUDE = """
         return "slow"
 
     def check():
-        assert ray.get([double.remote(n) for n in range(20)], timeout=20) == [2 * n for n in range(20)]
+        refs = [double.remote(n) for n in range(20)]
+        assert ray.get(refs, timeout=20) == [2 * n for n in range(20)]
 """
 
 CALLS = {

@@ -1,4 +1,4 @@
-"""Deaths of drivers and supervisors, and hostile surroundings: nothing may be left, nobody may hang."""
+"""Deaths of drivers and supervisors, hostile surroundings: nothing is left, nobody hangs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ GONE_S = 1.0
 
 def family(mark: str) -> list[str]:
     """Return every process that was started under a mark, zombies among the children included."""
-    found = []
-    for one in support.processes().values():
-        if support.environment_has(one.pid, f"PYRAY_TEST_FAMILY={mark}"):
-            found.append(str(one))
-    return found
+    return [
+        str(one)
+        for one in support.processes().values()
+        if support.environment_has(one.pid, f"PYRAY_TEST_FAMILY={mark}")
+    ]
 
 
 @pytest.fixture
@@ -138,7 +138,11 @@ def test_supervisor_killed_and_everybody_is_told(mark: str) -> None:
         except exceptions.RaySystemError as error:
             told.append((time.monotonic() - killed[0], str(error)))
 
-    calls = [lambda: ray.get(kept[1]), lambda: ray.get(kept[1:]), lambda: ray.wait(kept[1:], timeout=30)]
+    calls = [
+        lambda: ray.get(kept[1]),
+        lambda: ray.get(kept[1:]),
+        lambda: ray.wait(kept[1:], timeout=30),
+    ]
     threads = [threading.Thread(target=blocked, args=(call,)) for call in calls]
     for thread in threads:
         thread.start()
@@ -355,7 +359,9 @@ GROWTH = """
         gc.collect()
         resident = int(open("/proc/self/statm").read().split()[1]) * 4096
         maps = sum("pyray" in line for line in open("/proc/self/maps"))
-        return len(os.listdir("/proc/self/fd")), threading.active_count(), len(os.listdir("/proc/self/task")), maps, dict(os.environ), resident
+        files, tasks = os.listdir("/proc/self/fd"), os.listdir("/proc/self/task")
+        threads = threading.active_count(), len(tasks)
+        return len(files), *threads, maps, dict(os.environ), resident
 
     @ray.remote
     def double(n):
@@ -482,7 +488,10 @@ def test_thread_blocked_in_get_is_told_of_shutdown() -> None:
                     told.append(error)
 
             refs = [slow.remote(), slow.remote()]
-            calls = [lambda: ray.get(refs[0]), lambda: ray.get(refs), lambda: ray.wait(refs), lambda: refs[1].future().result()]
+            calls = [
+                lambda: ray.get(refs[0]), lambda: ray.get(refs),
+                lambda: ray.wait(refs), lambda: refs[1].future().result(),
+            ]
             threads = [threading.Thread(target=blocked, args=(call,)) for call in calls]
             for thread in threads:
                 thread.start()

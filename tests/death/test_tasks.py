@@ -213,7 +213,9 @@ def test_idle_worker_dies_and_nobody_minds(ray: ModuleType, way: Way) -> None:
     for _ in range(3):
         victim = ray.get(pid.remote())
         os.kill(victim, way.signal)
-        wait_until(lambda: victim not in testing.worker_pids(), DEADLINE_S, "the worker's end")
+        wait_until(
+            lambda gone=victim: gone not in testing.worker_pids(), DEADLINE_S, "the worker's end"
+        )
         assert ray.get(pid.remote(), timeout=DEADLINE_S) != victim
 
 

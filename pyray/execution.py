@@ -28,9 +28,7 @@ def translate_error(error: BaseException, task_name: str) -> Exception:
         return RayTaskError.from_failed_argument(task_name, error.args[0], **place)
     if isinstance(error, exceptions.ObjectStoreFullError):
         return error
-    import cloudpickle
-
-    cause = serializable_cause(error, cloudpickle.dumps)
+    cause = serializable_cause(error, _core.trial_dumps, _core.trial_loads)
     translated = RayTaskError(task_name, format_traceback(error), cause, **place)
     _clear_frames(error)
     return translated

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pyray import _core, runtime
 
-
 NOT_OWED = {"slots", "latches", "blocks"}
 """Counts that change with the number of workers and with how free memory is divided."""
 

@@ -326,7 +326,7 @@ cdef bint sleep_on(pr_index latch, uint32_t seen, int64_t deadline) except -1:
     """Sleeps until woken; looks around after every slice. False: the deadline is over, or poked.
 
     After a second it returns as if woken, so that no lost wake-up could last."""
-    global in_core
+    global in_core, looks_again
     cdef uint64_t session = session_nonce
     cdef int64_t now = pr_os_monotonic_ns(), look_again = now + 1_000_000_000
     cdef int64_t until = look_again if deadline < 0 else min(look_again, deadline)
@@ -341,7 +341,16 @@ cdef bint sleep_on(pr_index latch, uint32_t seen, int64_t deadline) except -1:
         if poked and latch == poked_latch:
             return False
         now = pr_os_monotonic_ns()
+    looks_again += now >= look_again and pr_latch_sequence(&context, latch) == seen
     return deadline < 0 or now < deadline
+
+
+cdef uint64_t looks_again = 0
+
+
+def looked_again() -> int:
+    """How often a wait of this process found out after a second, and not by being woken (tests)."""
+    return looks_again
 
 
 def wait(list refs, uint32_t num_returns, timeout) -> tuple[list, list]:

@@ -77,7 +77,6 @@ def test_session_ended_while_user_code_runs_inside_of_a_call(
     Gate.opened.set()
     thread.join()
     assert isinstance(answers[0], exceptions.RaySystemError)
-    assert "ended" in str(answers[0])
 
 
 def test_handle_of_an_earlier_session_is_refused() -> None:

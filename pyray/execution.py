@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -27,10 +28,23 @@ def translate_error(error: BaseException, task_name: str) -> Exception:
         return RayTaskError.from_failed_argument(task_name, error.args[0], **place)
     if isinstance(error, exceptions.ObjectStoreFullError):
         return error
-    import cloudpickle
+    cause = serializable_cause(error, _core.trial_dumps, _core.trial_loads)
+    translated = RayTaskError(task_name, format_traceback(error), cause, **place)
+    _clear_frames(error)
+    return translated
 
-    cause = serializable_cause(error, cloudpickle.dumps)
-    return RayTaskError(task_name, format_traceback(error), cause, **place)
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Let go of the local variables of frames that have ended.
+
+    An exception that a frame keeps in a variable is a cycle: it would hold the task's arguments
+    until some later garbage collection.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _place() -> dict[str, Any]:

@@ -157,7 +157,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         object_store_bytes=_store_bytes(object_store_memory),
         resources=_resources(num_cpus, num_gpus, resources),
         log_to_driver=log_to_driver,
-        preload=["numpy"] if "numpy" in sys.modules else [],
+        preload=["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])],
         env_vars=_env_vars(runtime_env),
     )
     runtime.set_engine(LocalEngine(config), namespace=namespace or "")

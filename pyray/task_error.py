@@ -223,8 +223,8 @@ RayError.__module__ = RayTaskError.__module__ = "pyray.exceptions"
 
 def serializable_cause(
     error: BaseException,
-    dumps: Callable[[Any], bytes] = pickle.dumps,
-    loads: Callable[[bytes], Any] = pickle.loads,
+    dumps: Callable[[Any], Any] = pickle.dumps,
+    loads: Callable[[Any], Any] = pickle.loads,
 ) -> BaseException:
     """Return the exception itself if it can be pickled and loaded again, else a `RayError`.
 

@@ -9,18 +9,21 @@ from pathlib import Path
 
 from pyray import _core, runtime
 
+NOT_OWED = {"slots", "latches", "blocks"}
+"""Counts that change with the number of workers and with how free memory is divided."""
+
 
 def store_accounts() -> dict[str, int]:
     """Check every invariant of the session's tables and return what is in use.
 
-    Objects, tasks, actors, edges (references, pins, arguments), heap blocks and bytes. What a
+    Objects, tasks, actors, edges (references, pins, arguments) and bytes of the heap. What a
     program has let go of is not in it: compare before and after.
 
     Raises:
         SessionCorruptedError: If an invariant does not hold.
     """
     accounts = runtime.engine().accounts()
-    return {name: count for name, count in accounts.items() if name not in {"slots", "latches"}}
+    return {name: count for name, count in accounts.items() if name not in NOT_OWED}
 
 
 def supervisor_pid() -> int:

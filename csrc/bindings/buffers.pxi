@@ -3,9 +3,9 @@
 # object through a view.
 
 from cpython.buffer cimport (
-    PyBUF_READ, PyBuffer_FillInfo, PyBuffer_IsContiguous, PyBuffer_Release, PyObject_GetBuffer,
+    PyBUF_READ, PyBuffer_FillInfo, PyBuffer_IsContiguous,
 )
-from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.memoryview cimport PyMemoryView_FromMemory, PyMemoryView_GET_BUFFER
 
 cdef extern from "os/os.h" nogil:
     pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size, void **address)
@@ -105,12 +105,11 @@ def writable_copy(buffer):
     if type(buffer) is not Slice or not isinstance((<Slice>buffer).owner, View):
         return bytearray(buffer)
     cdef Slice source = <Slice>buffer
+    if source.size == 0 or not is_same_session((<View>source.owner).nonce):
+        return bytearray(buffer)
     cdef WritableCopy copy = WritableCopy.__new__(WritableCopy)
     cdef uint64_t offset = source.bytes - context.heap, page = offset & ~<uint64_t>4095
     cdef uint64_t size = offset + source.size - page
-    check_usable()
-    if source.size == 0:
-        return bytearray()
     status = pr_os_map_copy_on_write(context.heap_fd, page, size, &copy.mapping)
     if status != PR_OK:
         raise_status(status, "cannot map a stored buffer")

@@ -3,7 +3,6 @@
 cdef object failure_to_exception = None   # pyray.failures.exception_of
 cdef object unreadable_value = None       # pyray.failures.unreadable
 cdef object unfit_result = None           # pyray.serialization.not_serializable
-cdef object collect_garbage = None        # gc.collect, when the store is full
 
 
 def set_failure_translator(function) -> None:
@@ -41,7 +40,9 @@ def put(value) -> ObjectRef:
     """Store a value; the caller gets the first reference to it."""
     cdef Encoded e = Encoded()
     check_usable()
+    cdef uint64_t session = session_nonce
     encode(e, value, PR_INLINE_BYTES)
+    require_session(session)
     return put_encoded(e)
 
 
@@ -49,7 +50,9 @@ def put_code(code) -> tuple[ObjectRef, int]:
     """Store a function or class by value; its reference and its size in bytes."""
     cdef Encoded e = Encoded()
     check_usable()
+    cdef uint64_t session = session_nonce
     encode_pickle(e, code, PR_INLINE_BYTES)
+    require_session(session)
     return put_encoded(e), e.value.size_bytes
 
 
@@ -126,12 +129,14 @@ def get_one(ObjectRef ref, timeout):
     cdef pr_status status = PR_OK
     cdef bint is_error = False
     check_session(ref)
+    cdef uint64_t session = session_nonce
     value = fetch(ref.ref, &status, &is_error)
     if status == PR_PENDING:
         if wait_for(&ref.ref, 1, 1, True, timeout, NULL) == 0:
             raise exceptions.GetTimeoutError(
                 f"get timed out after {timeout} s: {ref!r} is not ready."
             )
+        require_session(session)
         value = fetch(ref.ref, &status, &is_error)
     if status != PR_OK:
         raise_status(status, repr(ref))
@@ -142,38 +147,59 @@ def get_one(ObjectRef ref, timeout):
 
 def get_many(list refs, timeout) -> list:
     """The values of a list of references; raises as soon as one of them is an error."""
-    cdef Py_ssize_t count = len(refs), i
-    cdef ObjectRef ref
+    cdef Py_ssize_t i
     cdef pr_status status = PR_OK
     cdef bint is_error = False
     check_usable()
+    cdef uint64_t session = session_nonce
     cdef RefArray array = RefArray(refs)
-    cdef uint32_t ready = wait_for(array.refs, count, count, True, timeout, array.sealed)
-    if ready < count:
-        for i in range(count):
-            if array.sealed[i] == 2:
-                raise_error(fetch(array.refs[i], &status, &is_error))
-        raise exceptions.GetTimeoutError(
-            f"get timed out after {timeout} s: {count - ready} of {count} objects are not ready."
-        )
-    values = [None] * count
-    for i in range(count):
+    wait_for_all(distinct(array), timeout)
+    values = [None] * array.count
+    for i in range(array.count):
+        require_session(session)   # the values before may have run user code
         value = fetch(array.refs[i], &status, &is_error)
         if status != PR_OK:
-            raise_status(status, repr(refs[i]))
+            raise_status(status, repr(array.keep[i]))
         if is_error:
             raise_error(value)
         values[i] = value
     return values
 
 
+cdef int wait_for_all(RefArray array, timeout) except -1:
+    """Returns when all are ready; raises the first error there is, or that time is over."""
+    cdef uint32_t count = array.count, ready, i
+    cdef pr_status status = PR_OK
+    cdef bint is_error = False
+    ready = wait_for(array.refs, count, count, True, timeout, array.sealed)
+    if ready >= count:
+        return 0
+    for i in range(count):
+        if array.sealed[i] == 2:
+            raise_error(fetch(array.refs[i], &status, &is_error))
+    raise exceptions.GetTimeoutError(
+        f"get timed out after {timeout} s: {count - ready} of {count} objects are not ready."
+    )
+
+
+cdef RefArray distinct(RefArray array):
+    """The same references, each once: waiting counts objects, not mentions."""
+    return array if mark_all(array) else RefArray(list(dict.fromkeys(array.keep)))
+
+
 cdef class RefArray:
-    """References as the core reads them, and a byte each for its answer."""
+    """References as the core reads them, and a byte each for its answer.
+
+    It keeps its own list: the caller's may change while the GIL is released."""
     cdef pr_ref *refs
     cdef uint8_t *sealed
+    cdef list keep
+    cdef Py_ssize_t count
 
-    def __cinit__(self, list refs, bint waits=False):
+    def __cinit__(self, list given, bint waits=False):
+        cdef list refs = list(given)
         cdef Py_ssize_t count = len(refs), i
+        self.keep, self.count = refs, count
         self.refs = <pr_ref *>PyMem_Malloc(count * (sizeof(pr_ref) + 1) + 1)
         if self.refs == NULL:
             raise MemoryError()
@@ -268,6 +294,7 @@ cdef uint32_t wait_for(const pr_ref *refs, uint32_t count, uint32_t need, bint s
 
 
 cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
+    global lending
     cdef uint64_t session = session_nonce
     cdef pr_status status
     cdef uint32_t seen = 0
@@ -278,9 +305,9 @@ cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
             status = pr_wait_arm(&context, wait, &seen)
             if status != PR_PENDING:
                 return status
-            if task != 0 and not lent:
+            if task != 0 and not lending:   # a wait inside of a wait (a finaliser) lends nothing
                 pr_task_lend(&context, task)
-                lent = True
+                lent = lending = True
             if not sleep_on(wait.latch, seen, deadline):
                 return PR_PENDING
     finally:
@@ -288,13 +315,18 @@ cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
             pr_wait_disarm(&context, wait.latch)
             if lent:
                 pr_task_reclaim(&context, task)
+        if lent:
+            lending = False
+
+
+cdef bint lending = False   # the main thread's task has lent its resources
 
 
 cdef bint sleep_on(pr_index latch, uint32_t seen, int64_t deadline) except -1:
     """Sleeps until woken; looks around after every slice. False: the deadline is over, or poked.
 
     After a second it returns as if woken, so that no lost wake-up could last."""
-    global in_core
+    global in_core, looks_again
     cdef uint64_t session = session_nonce
     cdef int64_t now = pr_os_monotonic_ns(), look_again = now + 1_000_000_000
     cdef int64_t until = look_again if deadline < 0 else min(look_again, deadline)
@@ -304,25 +336,32 @@ cdef bint sleep_on(pr_index latch, uint32_t seen, int64_t deadline) except -1:
         with nogil:
             pr_latch_sleep(&context, latch, seen, min(slice_ns, until - now))
         in_core -= 1
+        require_session(session)
         look_around()
-        check_usable()
-        if not is_same_session(session):
-            raise exceptions.RaySystemError(
-                "the session was ended while a thread was waiting in it"
-            )
         if poked and latch == poked_latch:
             return False
         now = pr_os_monotonic_ns()
+    looks_again += now >= look_again and pr_latch_sequence(&context, latch) == seen
     return deadline < 0 or now < deadline
+
+
+cdef uint64_t looks_again = 0
+
+
+def looked_again() -> int:
+    """How often a wait of this process found out after a second, and not by being woken (tests)."""
+    return looks_again
 
 
 def wait(list refs, uint32_t num_returns, timeout) -> tuple[list, list]:
     """(ready, not ready), in the order given; at most `num_returns` ready. Refuses duplicates."""
-    cdef Py_ssize_t count = len(refs), i
     cdef uint32_t taken = 0
     check_usable()
     cdef RefArray array = RefArray(refs, True)
-    refuse_duplicates(array.refs, count)
+    cdef Py_ssize_t count = array.count, i
+    refs = array.keep
+    if not mark_all(array):
+        raise ValueError("Wait requires a list of unique ray_waitables.")
     wait_for(array.refs, count, num_returns, False, timeout, array.sealed)
     while taken < num_returns and array.sealed[taken]:
         taken += 1
@@ -351,13 +390,15 @@ def wait_until_poked(list refs) -> list:
     global poked, poked_latch
     check_usable()
     cdef RefArray array = RefArray(refs)
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, count = array.count
     poked_latch = my_latch()
-    if not poked:
-        wait_for(array.refs, len(refs), 1, False, None, array.sealed)
-    poked = False
-    wait_for(array.refs, len(refs), len(refs), False, 0, array.sealed)
-    return [refs[i] for i in range(len(refs)) if array.sealed[i]]
+    try:
+        if not poked:
+            wait_for(array.refs, count, 1, False, None, array.sealed)
+    finally:
+        poked, poked_latch = False, 0   # the latch may be another thread's next
+    wait_for(array.refs, count, count, False, 0, array.sealed)
+    return [array.keep[i] for i in range(count) if array.sealed[i]]
 
 
 def poke() -> None:
@@ -371,18 +412,23 @@ def poke() -> None:
 cdef uint32_t mark = 0
 
 
-cdef int refuse_duplicates(const pr_ref *refs, Py_ssize_t count) except -1:
-    """Marks each local entry with this call's number: a mark that is there is a duplicate."""
+cdef bint mark_all(RefArray array) noexcept:
+    """Marks each local entry with this call's number. False: one is marked already, a duplicate."""
     global mark
     cdef Py_ssize_t i
     mark += 1
     if mark == 0:
         mark = 1
-    for i in range(count):
-        if context.local[refs[i].index].mark == mark:
-            raise ValueError("Wait requires a list of unique ray_waitables.")
-        context.local[refs[i].index].mark = mark
-    return 0
+    for i in range(array.count):
+        if context.local[array.refs[i].index].mark == mark:
+            return False
+        context.local[array.refs[i].index].mark = mark
+    return True
+
+
+def check_ref(ObjectRef ref) -> None:
+    """Raise what `get` would raise for a reference that cannot be used here and now."""
+    check_session(ref)
 
 
 # ---- submit --------------------------------------------------------------------------------------
@@ -394,7 +440,6 @@ cdef class Template:
     cdef readonly ObjectRef function
     cdef readonly ObjectRef actor
     cdef readonly str method
-    cdef char name[PR_NAME_BYTES]
     cdef uint64_t nonce
 
     def __init__(self, ObjectRef function, str name, uint32_t num_returns, uint32_t shape,
@@ -423,6 +468,10 @@ cdef class Template:
     def submit(self, tuple args, dict kwargs):
         """One ObjectRef, or a list when num_returns is not 1; (handle, result) of a new actor."""
         check_usable()
+        if self.nonce != session_nonce:
+            raise ValueError(
+                f"{self.fixed.name.decode()} belongs to an earlier session, which has been shut down."
+            )
         cdef pr_submission s = self.fixed
         cdef uint8_t packed[SMALL_BYTES]
         cdef pr_ref awaited[MOST_AWAITED]
@@ -445,9 +494,11 @@ cdef class Template:
 
     cdef submit_pickled(self, pr_submission *s, tuple args, dict kwargs):
         cdef Encoded e = Encoded()
+        cdef uint64_t session = session_nonce
         packed, awaited = separate_awaited(self.method, args, kwargs)
         cdef RefArray array = RefArray(awaited)
         encode_pickle(e, packed, PR_TASK_INLINE)
+        require_session(session)
         s.awaited, s.awaited_count = array.refs, len(awaited)
         s.flags |= ARGUMENTS_PICKLED
         if e.value.size_bytes <= PR_TASK_INLINE:

@@ -217,16 +217,14 @@ cdef int encode_pickle(Encoded e, value, uint32_t limit) except -1:
 
 
 cdef int add_in_band(Encoded e, piece) except -1:
-    cdef Py_buffer view
+    cdef const Py_buffer *raw
     if type(piece) is bytes:
         return e.add(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), 1)
-    # A large bytes-like object that the pickler passes through.
-    PyObject_GetBuffer(piece, &view, 0)
-    try:
-        e.add(view.buf, view.len, 1)
-    finally:
-        PyBuffer_Release(&view)           # `piece` itself stays alive in pickled.pieces
-    return 0
+    # A large bytes-like object that the pickler passes through: nobody may resize it meanwhile.
+    held = memoryview(piece)
+    e.keep.append(held)
+    raw = PyMemoryView_GET_BUFFER(held)
+    return e.add(raw.buf, raw.len, 1)
 
 
 cdef int write_pieces(Encoded e, uint64_t offset) except -1:
@@ -245,11 +243,7 @@ cdef int write_pieces(Encoded e, uint64_t offset) except -1:
             with nogil:
                 status = pr_heap_write(&context, offset + piece.offset, piece.start, piece.size)
             in_core -= 1
-            check_usable()
-            if not is_same_session(session):
-                raise exceptions.RaySystemError(
-                    "the session was ended while a value was being stored"
-                )
+            require_session(session)
         if status != PR_OK:
             raise_status(status, f"cannot store an object of {e.value.size_bytes:,} bytes")
     return 0
@@ -293,6 +287,13 @@ cdef decode_array(const uint8_t *at, uint64_t size, View view):
 
 
 cdef decode_pickle(const uint8_t *at, uint64_t size, View view):
+    # Loading runs user code, which may let another thread end the session and unmap the heap: what
+    # is not pinned by a view is read from a copy.
+    owner = view
+    if view is None:
+        owner = PyBytes_FromStringAndSize(<const char *>at, size)
+        at = <const uint8_t *>PyBytes_AS_STRING(owner)
+    cdef uint64_t session = session_nonce
     cdef uint32_t buffer_count = (<const uint32_t *>at)[0]
     cdef uint32_t child_count = (<const uint32_t *>at)[1], i
     cdef uint64_t in_band = (<const uint64_t *>at)[1]
@@ -301,10 +302,8 @@ cdef decode_pickle(const uint8_t *at, uint64_t size, View view):
     cdef const uint8_t *pickled = <const uint8_t *>(children + child_count)
     cdef list buffers = None
     if buffer_count:
-        owner = view if view is not None else PyBytes_FromStringAndSize(<const char *>at, size)
-        base = at if view is not None else <const uint8_t *>PyBytes_AS_STRING(owner)
         buffers = [
-            new_slice(owner, base + table[2 * i], table[2 * i + 1]) for i in range(buffer_count)
+            new_slice(owner, at + table[2 * i], table[2 * i + 1]) for i in range(buffer_count)
         ]
     in_band_view = PyMemoryView_FromMemory(<char *>pickled, in_band, PyBUF_READ)
     if child_count == 0:
@@ -315,8 +314,9 @@ cdef decode_pickle(const uint8_t *at, uint64_t size, View view):
     try:
         return c_loads(in_band_view, buffers=buffers)
     finally:
-        for i in range(child_count):
-            pr_release(&context, children[i])
+        if is_same_session(session):
+            for i in range(child_count):
+                pr_release(&context, children[i])
 
 
 cdef object c_loads = _pickle.loads

@@ -180,3 +180,15 @@ cdef Pickled pickle(value):
     pickler.children = reused.buffers = reused.sink.pieces = None
     idle_picklers.append(reused)
     return pickled
+
+
+def trial_dumps(value) -> tuple[bytes, list]:
+    """Pickle as `put` would, references and all; for finding out whether that works."""
+    cdef Pickled pickled = pickle(value)
+    return b"".join(pickled.pieces), pickled.buffers
+
+
+def trial_loads(pickled: tuple[bytes, list]):
+    """The reverse of `trial_dumps`, in the same process and while its value lives."""
+    in_band, buffers = pickled
+    return _pickle.loads(in_band, buffers=buffers)

@@ -59,6 +59,19 @@ cdef inline bint is_same_session(uint64_t nonce) noexcept:
     return is_open and not is_forked and session_nonce == nonce
 
 
+cdef inline int require_session(uint64_t nonce) except -1:
+    """After user code ran, or the GIL was released: is the session that was in use still there?"""
+    if not is_same_session(nonce):
+        raise_session_changed()
+    return 0
+
+
+cdef int raise_session_changed() except -1:
+    if is_forked:
+        check_usable()
+    raise exceptions.RaySystemError("The session was ended by ray.shutdown() meanwhile.")
+
+
 cdef int raise_supervisor_gone() except -1:
     raise exceptions.RaySystemError(
         "The session's supervisor process has died, so the session has ended. "
@@ -74,6 +87,8 @@ cdef int look_around() except -1:
     if supervisor_pidfd >= 0:
         watched.fd, watched.events, watched.revents = supervisor_pidfd, POLLIN, 0
         if poll(&watched, 1, 0) > 0:
+            if pr_session_ending(&context):
+                raise_session_changed()   # another thread is in shutdown()
             supervisor_gone = True
             raise_supervisor_gone()
     return 0
@@ -187,9 +202,10 @@ def watch_supervisor(pidfd: int) -> None:
 
 def close_session() -> None:
     """Forget the session: references become inert, the mappings go."""
-    global is_open, supervisor_pidfd, session_nonce, is_forked, heap_mapping
+    global is_open, supervisor_pidfd, session_nonce, is_forked, heap_mapping, poked, poked_latch
     if not is_open:
         return
+    poked, poked_latch = False, 0
     forked = is_forked
     is_open = is_forked = False
     session_nonce = 0

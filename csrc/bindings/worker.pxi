@@ -168,6 +168,8 @@ cdef int store_result(Results results, pr_ref ref, value, uint32_t flags) except
             try:
                 write_pieces(e, offset)
                 status = pr_add_children(&context, ref, e.value.children, e.value.child_count)
+                if status != PR_OK:
+                    raise_status(status, "cannot store a result")
             except BaseException:
                 pr_result_abort(&context, ref)
                 raise
@@ -256,6 +258,8 @@ cdef Results run(pr_taken *taken, translate):
         try:
             return store_results(taken, call(taken))
         except BaseException as error:
+            if taken.flags & PR_TASK_CREATES_ACTOR:
+                current_actor.index = PR_NONE   # this worker goes on without it
             translated = translate(error, current_name)
         try:
             return store_error(taken, translated)

@@ -302,6 +302,7 @@ static enum pr_status kill_actor(struct pr_context *ctx, void *argument)
     if (a->slot == PR_NONE) return PR_OK; /* pr_actor_created does it */
     request_kill(ctx, a->slot);
     pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_KILLED, NULL); /* from now on calls fail */
+    pr_sched_nudge(ctx);                                   /* for what it kept */
     return PR_OK;
 }
 

@@ -19,7 +19,6 @@ struct pr_wait {
     uint32_t need;      /* how many must be sealed */
     bool stop_at_error; /* one sealed error is enough */
     pr_index latch;
-    pr_index task;   /* whose resources are lent while asleep, or none */
     uint8_t *sealed; /* out: per reference, 0 or 1 (2: an error) */
     uint32_t ready;  /* out */
 };

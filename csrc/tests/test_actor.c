@@ -192,10 +192,10 @@ static void killed_actors_fail_their_calls(void)
     OK(pr_actor_kill(&driver, actor));
     CHECK(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL);
     CHECK(pr_engine_root(&driver)->kill_requests == 1);
+    CHECK(failure_of(waiting).cause == PR_CAUSE_ACTOR_KILLED); /* at once */
+    AUDIT(&driver);
     OK(pr_sweep(&driver, worker.slot, 9));
-    CHECK(failure_of(running).cause == PR_CAUSE_ACTOR_KILLED &&
-          failure_of(waiting).cause == PR_CAUSE_ACTOR_KILLED);
-    CHECK(failure_of(running).wait_status == 9);
+    CHECK(failure_of(running).cause == PR_CAUSE_ACTOR_KILLED);
     OK(pr_actor_kill(&driver, actor));
     struct pr_ref late = call(actor, NULL);
     CHECK(failure_of(late).cause == PR_CAUSE_ACTOR_KILLED);
@@ -203,6 +203,28 @@ static void killed_actors_fail_their_calls(void)
     CHECK(pr_actor_kill(&driver, function) == PR_STATE);
     pr_release(&driver, actor);
     CHECK(fixture_accounts(&driver).actors == 0);
+    close_session();
+}
+
+static void a_killed_actor_makes_room_for_tasks(void)
+{
+    struct pr_taken taken;
+    struct pr_ref result;
+    open_session();
+    fixture_worker(&second, &driver);
+    struct pr_ref actor = create_actor(4 * PR_RESOURCE_UNIT, PR_TASK_KEEPS);
+    OK(pr_take(&worker, &taken));
+    CHECK(fixture_finish(&worker, &taken, 0, &taken) == PR_EMPTY);
+    pr_index shape = fixture_shape(&driver, PR_RESOURCE_UNIT);
+    struct pr_submission s = fixture_submission(function, shape, 1, &result);
+    OK(pr_submit(&driver, &s));
+    CHECK(pr_take(&second, &taken) == PR_EMPTY);
+    uint32_t before = pr_latch_sequence(&second, pr_slot_at(&second, second.slot)->latch);
+    OK(pr_actor_kill(&driver, actor));
+    CHECK(pr_latch_sequence(&second, pr_slot_at(&second, second.slot)->latch) != before);
+    CHECK(pr_take(&worker, &taken) == PR_EXIT); /* not a worker like any other */
+    OK(pr_take(&second, &taken));
+    pr_session_detach(&second, false);
     close_session();
 }
 
@@ -214,7 +236,7 @@ static void an_actor_killed_while_created_dies_then(void)
     OK(pr_actor_kill(&driver, actor));
     OK(pr_take(&worker, &taken));
     CHECK(!(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL));
-    CHECK(fixture_finish(&worker, &taken, 0, &taken) == PR_EMPTY);
+    CHECK(fixture_finish(&worker, &taken, 0, &taken) == PR_EXIT);
     CHECK(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL);
     close_session();
 }
@@ -304,6 +326,7 @@ int main(int argc, char **argv)
     RUN(a_failed_construction_fails_calls_with_its_error);
     RUN(an_actor_without_handles_ends);
     RUN(killed_actors_fail_their_calls);
+    RUN(a_killed_actor_makes_room_for_tasks);
     RUN(an_actor_killed_while_created_dies_then);
     RUN(kept_resources_that_were_lent);
     RUN(many_lanes_are_drained);

@@ -98,6 +98,7 @@ const char *member_check_sleep(struct member *m)
         return "a waiter sleeps although its condition holds";
     if (!m->sleeping || pr_latch_sequence(&m->ctx, s->latch) != m->seen) return NULL;
     if (s->state == PR_SLOT_WAKING) return "a worker sleeps although it is on the way";
+    if (s->requests & PR_REQUEST_KILL) return NULL; /* its sleep ends otherwise */
     if (s->requests & PR_REQUEST_EXIT) return "a worker sleeps although it should end";
     if (s->actor != PR_NONE && pr_actor_at(&m->ctx, s->actor)->head != PR_NONE)
         return "an actor sleeps although its mailbox has calls";

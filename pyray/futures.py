@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,11 @@ class _Dispatcher:
     """Waits for all references that somebody made a future of, and completes the futures."""
 
     def __init__(self) -> None:
+        self.renew()
+        os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        """Start afresh: in a forked child neither the thread nor the lock's holder exists."""
         self._lock = threading.Lock()
         self._waiting: dict[ObjectRef, list[concurrent.futures.Future[object]]] = {}
         self._thread: threading.Thread | None = None
@@ -41,21 +47,30 @@ class _Dispatcher:
                     return
             try:
                 ready = _core.wait_until_poked(refs)
-            except Exception as error:  # noqa: BLE001  (the session is gone: everybody is told)
-                self._fail_all(error)
+            except Exception as error:  # noqa: BLE001  (the session is gone: those who wait are told)
+                self._fail_lost(error)
                 continue
             for ref in ready:
                 with self._lock:
                     futures = self._waiting.pop(ref)
                 _complete(ref, futures)
 
-    def _fail_all(self, error: Exception) -> None:
+    def _fail_lost(self, error: Exception) -> None:
+        """Fail the futures of a session that is gone; another one may have begun meanwhile."""
         with self._lock:
-            waiting, self._waiting = self._waiting, {}
-        for futures in waiting.values():
-            for future in futures:
-                if future.set_running_or_notify_cancel():
-                    future.set_exception(error)
+            lost = [ref for ref in self._waiting if _is_lost(ref)] or list(self._waiting)
+            futures = [future for ref in lost for future in self._waiting.pop(ref)]
+        for future in futures:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
+
+
+def _is_lost(ref: ObjectRef) -> bool:
+    try:
+        _core.check_ref(ref)
+    except Exception:  # noqa: BLE001  (why is said by the error at hand)
+        return True
+    return False
 
 
 def _complete(ref: ObjectRef, futures: list[concurrent.futures.Future[object]]) -> None:
@@ -77,5 +92,7 @@ _dispatcher = _Dispatcher()
 
 
 def future_of(ref: ObjectRef) -> concurrent.futures.Future[object]:
-    """Return a future of the object's value."""
+    """Return a future of the object's value; raise what `get` would for a reference of no use."""
+    runtime.engine()
+    _core.check_ref(ref)  # before it is among the others: they must not fail with it
     return _dispatcher.future_of(ref)

@@ -24,6 +24,8 @@ THREAD_SETTINGS = (
     "MKL_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+STARTS_THREADS = {"numpy"}
+"""Modules that start as many threads as the settings say when they are imported."""
 START = (
     "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
     "from pyray import supervisor; supervisor.main()"
@@ -61,31 +63,30 @@ class LocalEngine(CoreEngine):
     """
 
     def __init__(self, config: LocalConfig) -> None:
-        self._doorbell = _above_standard(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
-        units = {name: round(amount * UNIT) for name, amount in config.resources.items()}
-        cpus = max(1, int(config.resources.get("CPU", 1)))
-        try:
-            control_fd, heap_fd = _core.create_session(
-                config.object_store_bytes,
-                cpus,
-                config.worker_limit,
-                {**units, UNKNOWN: 0},
-                self._doorbell,
-            )
-            super().__init__()
-            for _ in range(config.prestart):
-                _core.request_worker()
-            self._supervisor = self._start_supervisor(config, cpus, control_fd, heap_fd)
-            self._pidfd = _above_standard(os.pidfd_open(self._supervisor.pid))
-        except BaseException:
-            _core.close_session()
-            os.close(self._doorbell)
-            raise
+        with contextlib.ExitStack() as undo:
+            self._start(config, undo)
+            undo.pop_all()  # all is well
         _core.watch_supervisor(self._pidfd)
 
-    def _start_supervisor(
-        self, config: LocalConfig, cpus: int, control_fd: int, heap_fd: int
-    ) -> subprocess.Popen[bytes]:
+    def _start(self, config: LocalConfig, undo: contextlib.ExitStack) -> None:
+        """Make what a session consists of, and say how to undo each step."""
+        self._doorbell = _above_standard(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+        undo.callback(os.close, self._doorbell)
+        units = {name: round(amount * UNIT) for name, amount in config.resources.items()}
+        cpus = max(1, int(config.resources.get("CPU", 1)))
+        undo.callback(_core.close_session)
+        control_fd, heap_fd = _core.create_session(
+            config.object_store_bytes,
+            cpus,
+            config.worker_limit,
+            {**units, UNKNOWN: 0},
+            self._doorbell,
+        )
+        super().__init__()
+        for _ in range(config.prestart):
+            _core.request_worker()
+        environment = self._environment(config)
+        threads = any(environment[name] != "1" for name in THREAD_SETTINGS)
         settings = {
             "control_fd": control_fd,
             "heap_fd": heap_fd,
@@ -93,23 +94,39 @@ class LocalEngine(CoreEngine):
             "driver_pid": os.getpid(),
             "keep_idle": cpus,
             "log_to_driver": config.log_to_driver,
-            "preload": config.preload,
+            # The supervisor forks, so it must not have threads: where the user wants them, workers
+            # import such a module themselves.
+            "preload": [
+                name for name in config.preload if not threads or name not in STARTS_THREADS
+            ],
         }
-        environment = dict.fromkeys(THREAD_SETTINGS, "1") | dict(os.environ)
-        environment |= config.env_vars
-        environment["PYRAY_SESSION_ID"] = self._session_id = f"{_core.nonce():016x}"
-        process = subprocess.Popen(
+        # Python passes over what is no string in sys.path, too.
+        path = [entry for entry in sys.path if isinstance(entry, str)]
+        text = f"{json.dumps(path)}\n{json.dumps(settings)}"
+        self._supervisor = subprocess.Popen(
             [sys.executable, "-c", START],
             stdin=subprocess.PIPE,
             pass_fds=(control_fd, heap_fd, self._doorbell),
             start_new_session=True,
             env=environment,
         )
-        stdin = cast("IO[bytes]", process.stdin)  # a pipe, as asked for above
-        with contextlib.suppress(BrokenPipeError):  # it died: the first wait says so
-            stdin.write(f"{json.dumps(sys.path)}\n{json.dumps(settings)}".encode())
-            stdin.close()
-        return process
+        undo.callback(self._abandon_supervisor)
+        stdin = cast("IO[bytes]", self._supervisor.stdin)  # a pipe, as asked for above
+        with contextlib.suppress(BrokenPipeError), stdin:  # it died: the first wait says so
+            stdin.write(text.encode())
+        self._pidfd = _above_standard(os.pidfd_open(self._supervisor.pid))
+
+    def _environment(self, config: LocalConfig) -> dict[str, str]:
+        environment = dict.fromkeys(THREAD_SETTINGS, "1") | dict(os.environ)
+        environment |= config.env_vars
+        environment["PYRAY_SESSION_ID"] = self._session_id = f"{_core.nonce():016x}"
+        return environment
+
+    def _abandon_supervisor(self) -> None:
+        """Something failed after its start."""
+        _core.end_session()
+        self._supervisor.kill()
+        self._supervisor.wait()
 
     @property
     def supervisor_pid(self) -> int:
@@ -140,6 +157,9 @@ class LocalEngine(CoreEngine):
     def forget(self) -> None:
         """In a forked child: let go of what was inherited, without ending anything."""
         _core.close_session()
+        for descriptor in (self._pidfd, self._doorbell):
+            with contextlib.suppress(OSError):  # closed already, as daemons do with all
+                os.close(descriptor)
         self._supervisor.returncode = 0  # not ours to wait for
 
 

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 NoneType = type(None)
 _PRECISION: Final = 0.0001
+RESOURCE_NAME_BYTES: Final = 31
+"""So long, in UTF-8, may a resource's name be: it has 32 bytes in the tables, with its end."""
 
 # What is wrong with a value, if anything: a text stands for a ValueError.
 _Finding = str | TypeError | None
@@ -95,9 +97,29 @@ def _resources(_name: str, value: Any) -> _Finding:
     return next((finding for finding in findings if finding), None)
 
 
+def resource_name_problem(name: str) -> str | None:
+    """Say why this cannot name a resource; None if it can.
+
+    Example:
+        >>> resource_name_problem("accelerator")
+        >>> resource_name_problem("a" * 40)
+        "Resource name 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' has 40 bytes in UTF-8; \
+at most 31 are possible."
+    """
+    size = len(name.encode("utf-8", "replace"))
+    if size <= RESOURCE_NAME_BYTES:
+        return None
+    return (
+        f"Resource name {name!r} has {size} bytes in UTF-8; "
+        f"at most {RESOURCE_NAME_BYTES} are possible."
+    )
+
+
 def _resource(name: Any, quantity: Any) -> _Finding:
     if not isinstance(name, str):
         return TypeError(f"The names in 'resources' must be strings, not {name!r}")
+    if too_long := resource_name_problem(name):
+        return too_long
     if not isinstance(quantity, int | float):
         return TypeError(f"The quantity of resource {name} must be a number, not {quantity!r}")
     return _quantity(name, quantity)

@@ -7,8 +7,11 @@ workers do not mix.
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
+import select
+import threading
 from typing import TextIO, cast
 
 from pyray import _core
@@ -28,7 +31,16 @@ class PrefixedStream(io.TextIOBase):
         self._prefixed = prefixed
         self._partial = ""
         self._writer = "worker"
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self.renew()
         self.buffer = _BinarySide(self)
+
+    def renew(self) -> None:
+        """Make a lock that nobody holds: in a forked child the holder may not exist.
+
+        Reentrant, because a finaliser may print while its thread is printing.
+        """
+        self._lock = threading.RLock()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -54,18 +66,25 @@ class PrefixedStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Take text; what ends in a newline goes out."""
-        self._writer = _core.current_task()[0] or self._writer
-        whole, newline, rest = (self._partial + text).rpartition("\n")
-        self._partial = rest
-        if newline:
-            self._emit(whole + "\n")
+        with self._lock:
+            self._writer = _core.current_task()[0] or self._writer
+            whole, newline, rest = (self._partial + text).rpartition("\n")
+            self._partial = rest
+            if newline:
+                self._emit(whole + "\n")
         return len(text)
+
+    def write_bytes(self, data: bytes) -> None:
+        """Take text in UTF-8; a character may come in several pieces."""
+        with self._lock:
+            self.write(self._decoder.decode(data))
 
     def flush(self) -> None:
         """Send out an unfinished line as well, as a line of its own."""
-        if self._partial:
-            text, self._partial = self._partial, ""
-            self._emit(text if not self._prefixed else text + "\n")
+        with self._lock:
+            if self._partial:
+                text, self._partial = self._partial, ""
+                self._emit(text if not self._prefixed else text + "\n")
 
     def _emit(self, text: str) -> None:
         if self._prefixed:
@@ -75,10 +94,15 @@ class PrefixedStream(io.TextIOBase):
         while data:
             try:
                 data = data[os.write(self._descriptor, data) :]
-            except BlockingIOError:
-                continue
+            except BlockingIOError:  # a full pipe that somebody made non-blocking
+                self._wait_for_room()
             except OSError:  # the driver's end is closed: nobody wants to read it
                 return
+
+    def _wait_for_room(self) -> None:
+        poller = select.poll()
+        poller.register(self._descriptor, select.POLLOUT)
+        poller.poll()
 
 
 class _BinarySide(io.RawIOBase):
@@ -92,11 +116,14 @@ class _BinarySide(io.RawIOBase):
         return True
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
-        self._stream.write(bytes(data).decode("utf-8", "backslashreplace"))
-        return len(data)
+        whole = bytes(data)
+        self._stream.write_bytes(whole)
+        return len(whole)
 
 
 def redirect(*, prefixed: bool) -> tuple[TextIO, TextIO]:
     """Return new (stdout, stderr) for a worker."""
     out, err = (PrefixedStream(descriptor, prefixed=prefixed) for descriptor in (1, 2))
+    for stream in (out, err):
+        os.register_at_fork(after_in_child=stream.renew)
     return cast("TextIO", out), cast("TextIO", err)  # in typing, io's classes are no TextIO

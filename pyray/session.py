@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from pyray import interrupts, machine, runtime
 from pyray.local_engine import LocalConfig, LocalEngine
+from pyray.options import resource_name_problem
 
 logger = logging.getLogger("pyray")
 
@@ -212,6 +213,10 @@ def _resources(
             raise ValueError(
                 f"Use the 'num_{name.lower()}s' keyword instead of '{name}' in 'resources'"
             )
+        if not isinstance(name, str):
+            raise TypeError(f"resources: names must be strings, not {name!r}")
+        if problem := resource_name_problem(name):
+            raise ValueError(problem)
         totals[name] = amount
     for name, amount in totals.items():
         if isinstance(amount, bool) or not isinstance(amount, (int, float)):

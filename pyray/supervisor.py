@@ -30,7 +30,10 @@ from pyray import _core, worker_main
 POLITE_S = 0.2
 """How long idle workers get to run their exit handlers when the session ends."""
 FORK_PAUSE_S = 0.25
-"""How long to wait after the system refused to fork."""
+"""How long to wait after the system refused to fork, or workers could not begin."""
+FUTILE_S = 1.0
+FUTILE_STARTS = 3
+"""So many workers in a row that died so young, while no task ended: do not go on at full speed."""
 TRIM_AFTER_S = 5.0
 """How often a worker more than the CPUs that has nothing to do is let go."""
 
@@ -45,6 +48,10 @@ class Supervisor:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
         self.slots: dict[int, int] = {}  # pid -> slot
+        self.started_s: dict[int, float] = {}  # pid -> when
+        self.futile_starts = 0
+        self.tasks_seen = 0
+        self.next_fork_s = 0.0
         self.doorbell: int = settings["doorbell_fd"]
         self.driver = os.pidfd_open(settings["driver_pid"])
         self.deaths, self.deaths_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -81,12 +88,17 @@ class Supervisor:
         return ready
 
     def _patience_s(self) -> float | None:
-        """Nothing to do: sleep for ever. Too many idle workers: look again soon."""
-        surplus = _core.engine_stats()["idle"] > self.settings["keep_idle"]
-        return max(0.0, self.next_trim_s - time.monotonic()) if surplus else None
+        """Nothing to do: sleep for ever. Too many idle workers, or a pause: look again soon."""
+        now = time.monotonic()
+        times = [self.next_fork_s] if self.next_fork_s > now else []
+        if _core.engine_stats()["idle"] > self.settings["keep_idle"]:
+            times.append(self.next_trim_s)
+        return max(0.0, min(times) - now) if times else None
 
     def start_requested_workers(self) -> None:
         """Fork a worker for each request in the tables."""
+        if time.monotonic() < self.next_fork_s:
+            return
         while slot := _core.reserve_worker():
             self._follow_driver_imports()
             pid = _fork()
@@ -96,14 +108,16 @@ class Supervisor:
             if pid == 0:
                 self._become_worker(slot)
             self.slots[pid] = slot
+            self.started_s[pid] = time.monotonic()
 
     def _follow_driver_imports(self) -> None:
         """Import here what the driver uses (numpy), so that workers have it from the start."""
         if self.settings["preload"]:
             for name in self.settings["preload"]:
-                with contextlib.suppress(ImportError):
+                with contextlib.suppress(Exception):  # whoever uses it is told in the task
                     __import__(name)
             self.settings["preload"] = []
+            _warn_of_threads()
 
     def _become_worker(self, slot: int) -> NoReturn:
         try:
@@ -121,23 +135,50 @@ class Supervisor:
         """For each worker that is dead: end what it started, take its exit status, repair."""
         while (pid := _zombie()) is not None:
             slot = self.slots.get(pid)
+            age_s = time.monotonic() - self.started_s.get(pid, 0.0)
             status = self._bury(pid)
             if slot is not None:
                 _core.sweep(slot, status)
                 self._end_orphans()
+                self._slow_down(futile=status != 0 and age_s < FUTILE_S)
 
     def _bury(self, pid: int) -> int:
         """End the group of a dead child, then let its id go; return its exit status."""
+        self.started_s.pop(pid, None)
         if self.slots.pop(pid, None) is not None:
             _kill_group(pid)
         return os.waitpid(pid, 0)[1]
 
+    def _slow_down(self, *, futile: bool) -> None:
+        """Workers that die before they do anything must not be started without a pause."""
+        stats = _core.engine_stats()
+        tasks = stats["finished"] + stats["failed"] + stats["retried"]
+        futile = futile and tasks == self.tasks_seen
+        self.tasks_seen = tasks
+        self.futile_starts = self.futile_starts + 1 if futile else 0
+        if self.futile_starts >= FUTILE_STARTS:
+            self.next_fork_s = time.monotonic() + FORK_PAUSE_S
+
     def _end_orphans(self) -> None:
-        """Processes that a dead worker left behind have become our children, and theirs will."""
-        while orphans := _children() - self.slots.keys():
+        """End what a dead worker left behind: it has become our child, and its children will.
+
+        So has what a live worker's task left to itself. That is spared if it is in the worker's
+        session (the kernel's; a worker leads one). If it has made a session of its own, as daemons
+        do, nobody can tell whose it was, and it ends with the first worker that dies.
+        """
+        beyond_reach: set[int] = set()
+        while orphans := self._orphans() - beyond_reach:
             for pid in orphans:
-                os.kill(pid, signal.SIGKILL)  # not reaped yet: the id is its own
-                os.waitpid(pid, 0)
+                try:
+                    os.kill(pid, signal.SIGKILL)  # not reaped yet: the id is its own
+                except PermissionError:  # it runs as another user
+                    beyond_reach.add(pid)
+                else:
+                    os.waitpid(pid, 0)
+
+    def _orphans(self) -> set[int]:
+        strangers = _children() - self.slots.keys()
+        return {pid for pid in strangers if os.getsid(pid) not in self.slots}
 
     def kill_requested_workers(self) -> None:
         """Carry out `ray.kill`."""
@@ -201,8 +242,34 @@ def _kill_group(pid: int) -> None:
 
 
 def _children() -> set[int]:
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii")
+    try:
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii")
+    except OSError:  # a kernel without CONFIG_PROC_CHILDREN
+        return {pid for pid in _everybody() if _parent(pid) == os.getpid()}
     return {int(pid) for pid in children.split()}
+
+
+def _everybody() -> list[int]:
+    try:
+        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    except OSError:
+        return []
+
+
+def _parent(pid: int) -> int:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:  # gone
+        return 0
+    return int(stat.rpartition(b")")[2].split()[1])
+
+
+def _warn_of_threads() -> None:
+    """A process with threads forks into one that may find their locks held, for ever."""
+    with contextlib.suppress(OSError):
+        if (count := len(list(Path("/proc/self/task").iterdir()))) > 1:
+            sys.stderr.write(f"pyray: imports left {count} threads in the process that forks\n")
+            sys.stderr.flush()
 
 
 def _open_standard_files() -> None:

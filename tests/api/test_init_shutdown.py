@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +65,8 @@ def test_unknown_argument_is_refused_and_private_ones_are_accepted() -> None:
         ({"resources": {"CPU": 1}}, ValueError),
         ({"resources": {"x": -1}}, ValueError),
         ({"resources": {"x": "1"}}, TypeError),
+        ({"resources": {1: 1}}, TypeError),
+        ({"resources": {"é" * 16: 1}}, ValueError),
         ({"object_store_memory": 1}, ValueError),
         ({"object_store_memory": "1G"}, TypeError),
         ({"object_store_memory": 1 << 60}, ray.exceptions.RayError),
@@ -97,6 +102,35 @@ def test_all_documented_arguments_are_accepted() -> None:
         logging_level=30,
     )
     assert ray.get(ray.remote(lambda: os.environ["A"]).remote()) == "b"
+
+
+def test_longest_name_of_a_resource_can_be_used() -> None:
+    name = "é" * 15 + "x"
+    with ray.init(num_cpus=1, resources={name: 1}):
+        assert ray.cluster_resources()[name] == 1
+        assert ray.get(ray.remote(resources={name: 1})(lambda: 1).remote()) == 1
+
+
+def test_path_with_what_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nonexistent"), None])
+    with ray.init(num_cpus=1):
+        assert ray.get(ray.remote(lambda: 1).remote()) == 1
+
+
+def test_init_that_fails_late_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_pid: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    files = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "pidfd_open", fail)
+    with pytest.raises(OSError, match="Too many"):
+        ray.init(num_cpus=1)
+    assert not ray.is_initialized()
+    assert not support.descendants(os.getpid())
+    assert len(os.listdir("/proc/self/fd")) == files
+    monkeypatch.undo()
+    with ray.init(num_cpus=1):
+        assert ray.get(ray.put(1)) == 1
 
 
 def test_first_use_starts_a_session() -> None:

@@ -268,6 +268,37 @@ def test_futures_complete_as_tasks_do() -> None:
     assert done == set(range(100))
 
 
+def test_future_of_an_earlier_session_is_refused_and_harms_no_other() -> None:
+    run_script(
+        """
+        import os, time
+        import pyray as ray
+        ray.init(num_cpus=1)
+        old = ray.put(1)
+        ray.shutdown()
+        ray.init(num_cpus=1)
+
+        @ray.remote
+        def wait_for_file():
+            while not os.path.exists("go"):
+                time.sleep(0.005)
+            return "went"
+
+        future = wait_for_file.remote().future()
+        try:
+            old.future()
+        except ValueError as error:
+            assert "earlier session" in str(error)
+        else:
+            raise AssertionError("no error")
+        open("go", "w").close()
+        assert future.result(20) == "went"
+        ray.shutdown()
+        """,
+        check=True,
+    )
+
+
 def test_cancelled_future_leaves_the_task_alone(gate: Gate) -> None:
     ref = gate.task()
     assert ref.future().cancel()

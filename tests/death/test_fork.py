@@ -27,6 +27,7 @@ CHILD = """
             lambda: ray.wait([ref]),
             lambda: function.remote(1), lambda: actor.add.remote(1), lambda: ray.kill(actor),
             lambda: ray.available_resources(), lambda: testing.store_accounts(),
+            lambda: ref.future(),
         ]
         try:
             assert all(refuses(call) for call in calls)
@@ -127,6 +128,58 @@ def test_forked_child_may_start_a_session_of_its_own() -> None:
     assert os.waitpid(pid, 0)[1] == 0
     assert ray.get(ref) == 1
     assert ray.get(double.remote(5), timeout=20) == 10
+    ray.shutdown()
+    """
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_fork_while_a_future_is_waited_for() -> None:
+    done = run_script(
+        CHILD
+        + """
+    from pyray import futures
+    ray.init(num_cpus=1)
+
+    @ray.remote
+    def wait_for_file():
+        while not os.path.exists("go"):
+            time.sleep(0.005)
+        return "went"
+
+    waiting = wait_for_file.remote().future()
+    ref = ray.put(1)
+    with futures._dispatcher._lock:
+        pid = os.fork()
+        if pid == 0:
+            ok = refuses(lambda: ref.future())
+            ray.init(num_cpus=1)
+            ok = ok and ray.put(2).future().result(20) == 2
+            ray.shutdown()
+            os._exit(0 if ok else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    open("go", "w").close()
+    assert waiting.result(20) == "went"
+    ray.shutdown()
+    """
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_forked_child_closes_what_it_inherited() -> None:
+    done = run_script(
+        CHILD
+        + """
+    before = set(os.listdir("/proc/self/fd"))
+    ray.init(num_cpus=1)
+    assert ray.get(double.remote(4), timeout=20) == 8
+    pid = os.fork()
+    if pid == 0:
+        ray.shutdown()
+        more = set(os.listdir("/proc/self/fd")) - before
+        os._exit(len(more))
+    assert os.waitpid(pid, 0)[1] == 0
+    assert ray.get(double.remote(4), timeout=20) == 8
     ray.shutdown()
     """
     )

@@ -440,6 +440,62 @@ def test_worker_killed_takes_all_it_started(mark: str) -> None:
         expect_nobody(mark)
 
 
+def test_background_process_of_a_live_worker_outlives_another_worker(mark: str) -> None:
+    source = """
+    import os, subprocess, time
+    import pyray as ray
+    from pyray import testing
+    ray.init(num_cpus=2)
+
+    @ray.remote
+    class Starter:
+        def start(self):
+            command = ["sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $!"]
+            return int(subprocess.run(command, capture_output=True, check=True).stdout)
+        def pid(self):
+            return os.getpid()
+
+    def wait_for_end(pid):
+        deadline = time.monotonic() + 5
+        while os.path.exists(f"/proc/{pid}"):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    first, second = Starter.remote(), Starter.remote()
+    mine, other = ray.get([first.start.remote(), second.start.remote()])
+    pids = ray.get([first.pid.remote(), second.pid.remote()])
+    testing.kill_worker(pids[1])
+    wait_for_end(other)
+    assert os.path.exists(f"/proc/{mine}")
+    testing.kill_worker(pids[0])
+    wait_for_end(mine)
+    ray.shutdown()
+    """
+    run_script(source, check=True, env={"PYRAY_TEST_FAMILY": mark})
+    expect_nobody(mark)
+
+
+def test_supervisor_has_one_thread_and_workers_the_user_s_settings(mark: str) -> None:
+    source = """
+    import os
+    import numpy
+    import pyray as ray
+    from pyray import testing
+    ray.init(num_cpus=1)
+
+    @ray.remote
+    def setting():
+        return os.environ["OPENBLAS_NUM_THREADS"], os.environ["OMP_NUM_THREADS"]
+
+    assert ray.get(setting.remote()) == ("2", "1")
+    assert len(os.listdir(f"/proc/{testing.supervisor_pid()}/task")) == 1
+    ray.shutdown()
+    """
+    env = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "1", "PYRAY_TEST_FAMILY": mark}
+    assert run_script(source, check=True, env=env).stderr == ""
+    expect_nobody(mark)
+
+
 def test_daemon_of_a_task_is_not_left_a_zombie(mark: str) -> None:
     source = """
     import os, subprocess, time

@@ -121,7 +121,7 @@ class Snapshot:
             lines += [
                 f"account {name}: {self.accounts.get(name, 0)} before, {value} after"
                 for name, value in sorted(after.accounts.items())
-                if value != self.accounts.get(name, 0)
+                if value > self.accounts.get(name, 0)
             ]
         return lines
 

@@ -27,6 +27,7 @@ C_LANGUAGE = {
     *("assert.h", "errno.h", "float.h", "inttypes.h", "limits.h", "math.h", "setjmp.h"),
     *("stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h"),
     *("stdlib.h", "stdnoreturn.h", "string.h"),
+    "emmintrin.h",  # instructions of the processor
 }
 """Headers of the C language itself: no system call hides behind what we use of them."""
 

@@ -24,6 +24,7 @@ def test_stub_of_compiled_module_is_right(tmp_path: Path) -> None:
     allowlist = tmp_path / "allowed"
     allowlist.write_text(ALLOWED)
     options = ["--ignore-unused-allowlist", f"--allowlist={allowlist}"]
+    options.append("--mypy-config-file=pyproject.toml")
     done = subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", *options, "pyray._core"],
         cwd=ROOT,

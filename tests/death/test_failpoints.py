@@ -69,7 +69,7 @@ def test_worker_dies_at_failpoint(ray: ModuleType, point: str, hit: int) -> None
     try:
         assert (ray.get(ref, timeout=20) == 7 + EXPECTED).all()
     except exceptions.WorkerCrashedError as error:
-        assert "SIGKILL" in str(error)  # noqa: PT017  (either is right: the point may lie behind the result)
+        assert "SIGKILL" in str(error)  # noqa: PT017  (or the result was sealed before)
     for n, other in enumerate(others):
         assert (ray.get(other, timeout=20) == n + EXPECTED).all()
     retried = ray.remote(max_retries=2)(once_armed).remote(f"{point}=kill@{hit}", os.getpid())

@@ -107,7 +107,8 @@ static void many_references_and_results_go_in_steps(void)
     for (uint32_t i = 0; i < 80; i++) pr_release(&driver, arguments[i]);
     OK(pr_take(&worker, &taken));
     for (uint32_t i = 0; i < 60; i += 16)
-        OK(pr_task_results(&worker, taken.task, i, copy + i, PR_MIN(16u, 60 - i)));
+        OK(pr_task_results(&worker, taken.task, i > 0 ? &copy[i - 1] : NULL, copy + i,
+                           PR_MIN(16u, 60 - i)));
     CHECK(memcmp(copy, results, sizeof results) == 0);
     CHECK(fixture_finish(&worker, &taken, 9, &taken) == PR_EMPTY);
     for (uint32_t i = 0; i < 60; i++) {

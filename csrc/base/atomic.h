@@ -2,9 +2,10 @@
  *
  * Only these kinds of words in shared memory are touched outside the lock:
  *   latch words   (sequence, sleeping): the sleep/wake protocol of shm/latch.h, sequentially
- * consistent undo count    published with release, so that a record is complete before it counts
- * (shm/tx.h) header flags  set once, read often (shutdown): acquire and release pool sizes    read
- * relaxed where an old value does no harm (growth, waking everybody)
+ *                 consistent
+ *   undo count    published with release, so that a record is complete before it counts (shm/tx.h)
+ *   header flags  set once, read often (shutdown): acquire and release
+ *   pool sizes    read relaxed where an old value does no harm (growth, waking everybody)
  */
 #ifndef PYRAY_BASE_ATOMIC_H
 #define PYRAY_BASE_ATOMIC_H

@@ -175,6 +175,12 @@ static void request_kill(struct pr_context *ctx, pr_index slot)
     ctx->ring_doorbell = true;
 }
 
+void pr_actor_starts(struct pr_context *ctx, pr_index actor, pr_index slot)
+{
+    PR_ASSERT(pr_actor_at(ctx, actor)->state == PR_ACTOR_PENDING);
+    TX_SET(ctx, pr_actor_at(ctx, actor)->slot, slot);
+}
+
 void pr_actor_created(struct pr_context *ctx, pr_index actor, pr_index slot, bool failed)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
@@ -182,11 +188,8 @@ void pr_actor_created(struct pr_context *ctx, pr_index actor, pr_index slot, boo
         pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_CREATION, NULL);
     } else if (a->state == PR_ACTOR_PENDING) {
         TX_SET(ctx, a->state, PR_ACTOR_ALIVE);
-        TX_SET(ctx, a->slot, slot);
         TX_SET(ctx, a->process_id, pr_slot_at(ctx, slot)->process_id);
         TX_SET(ctx, pr_slot_at(ctx, slot)->actor, actor);
-        if (a->cause == PR_CAUSE_ACTOR_KILLED)
-            request_kill(ctx, slot); /* while it was being created */
     }
 }
 
@@ -291,6 +294,17 @@ bool pr_actor_released(struct pr_context *ctx, pr_index actor)
 
 /* ---- kill ---- */
 
+/* The creation task has not been started and will not be. One that is still being submitted finds
+ * out when it is complete. */
+static void cancel_creation(struct pr_context *ctx, pr_index actor)
+{
+    const struct pr_actor *a = pr_actor_at(ctx, actor);
+    if (a->creation == PR_NONE) return;
+    pr_index task = pr_object_at(ctx, a->creation)->producer;
+    struct pr_failure failure = pr_actor_failure(ctx, actor, pr_task_at(ctx, task)->name);
+    pr_task_cancel(ctx, task, &failure);
+}
+
 static enum pr_status kill_actor(struct pr_context *ctx, void *argument)
 {
     const struct pr_ref *handle = argument;
@@ -299,8 +313,10 @@ static enum pr_status kill_actor(struct pr_context *ctx, void *argument)
     const struct pr_actor *a = pr_actor_at(ctx, actor);
     if (a->state == PR_ACTOR_DEAD) return PR_OK;
     TX_SET(ctx, a->cause, PR_CAUSE_ACTOR_KILLED);
-    if (a->slot == PR_NONE) return PR_OK; /* pr_actor_created does it */
-    request_kill(ctx, a->slot);
+    if (a->slot != PR_NONE)
+        request_kill(ctx, a->slot);
+    else
+        cancel_creation(ctx, actor);
     pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_KILLED, NULL); /* from now on calls fail */
     pr_sched_nudge(ctx);                                   /* for what it kept */
     return PR_OK;

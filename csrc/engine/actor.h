@@ -24,6 +24,8 @@ bool pr_actor_chore_step(struct pr_context *ctx, pr_index actor);
 
 pr_index pr_actor_pop(struct pr_context *ctx, pr_index actor);
 
+/* The creation task starts in this slot: from now on there is a process to kill. */
+void pr_actor_starts(struct pr_context *ctx, pr_index actor, pr_index slot);
 /* The creation task ended in this slot. */
 void pr_actor_created(struct pr_context *ctx, pr_index actor, pr_index slot, bool failed);
 /* Its process is gone (or never came): no more calls. */
@@ -34,7 +36,8 @@ bool pr_actor_released(struct pr_context *ctx, pr_index actor);
 
 struct pr_failure pr_actor_failure(const struct pr_context *ctx, pr_index actor, const char *name);
 
-/* ray.kill: the supervisor kills its process. Outside transactions. */
+/* ray.kill: the supervisor kills its process, if it has one; calls fail from now on. Outside
+ * transactions. */
 PR_MUST_CHECK enum pr_status pr_actor_kill(struct pr_context *ctx, struct pr_ref handle);
 
 #endif

@@ -298,7 +298,7 @@ static enum pr_status walk_object(struct audit *a, pr_index object)
 
 static enum pr_status compare_counts(struct audit *a)
 {
-    uint32_t watches = 0;
+    uint32_t watches = 0, pinned = 0;
     for (pr_index i = 1; i < high_water(a, PR_POOL_OBJECT); i++) {
         const struct pr_object *o = pr_object_at(a->ctx, i);
         if (o->state == PR_OBJECT_FREE) {
@@ -307,8 +307,10 @@ static enum pr_status compare_counts(struct audit *a)
         }
         CHECK(o->refs == a->refs[i]); /* A3 */
         CHECK(o->pins == a->pins[i]);
+        if (o->pins > 0 && o->block != PR_NONE) pinned += pr_block_at(a->ctx, o->block)->size;
         CHECK((o->refs + o->pins == 0) == (o->state == PR_OBJECT_FREEING));
     }
+    CHECK(pr_store_root(a->ctx)->pinned == pinned);
     for (pr_index i = 1; i < high_water(a, PR_POOL_EDGE); i++)
         watches += a->edge_seen[i] && pr_edge_at(a->ctx, i)->kind == PR_EDGE_WATCH;
     CHECK(a->waits == a->awaited + watches); /* A7 */

@@ -1,17 +1,20 @@
 /* The invariants, checked by walking every table. For tests, after repairs in debug builds, and at
  * shutdown.
  *
- *  A1 outside the lock the undo log is empty
- *  A2 blocks tile the heap; free lists hold exactly the free blocks (shm/heap.c)
- *  A3 refs == holders, pins == HELD edges with a pin, for every object
- *  A4 SEALED with a block: the block's owner is the object; CREATING: on the claims of a live slot
- *  A5 every task is on the one list that its state says; awaited == its awaited edges == unsealed
- * arguments A6 total == free + held by running tasks that have not lent + kept by actors, for every
- * resource A7 every edge is on its owner's list; every awaited edge and watch is on its object's
- * list A8 `used` of every pool == entries not on its free list A9 idle, starting, waking and worker
- * counts == slots in those states A10 what has work left is on the list of chores: FAILED and DONE
- * tasks, FREEING objects, sealed objects with waiters (a freed handle may wait for its actor to end
- * instead); nothing else is on these lists
+ *  A1  outside the lock the undo log is empty
+ *  A2  blocks tile the heap; free lists hold exactly the free blocks (shm/heap.c)
+ *  A3  refs == holders, pins == HELD edges with a pin, for every object;
+ *      `pinned` == units in blocks of objects with a pin
+ *  A4  SEALED with a block: the block's owner is the object; CREATING: on the claims of a live slot
+ *  A5  every task is on the one list that its state says; awaited == its awaited edges == unsealed
+ *      arguments
+ *  A6  for every resource total == free + held by running tasks that have not lent + kept by actors
+ *  A7  every edge is on its owner's list; every awaited edge and watch is on its object's list
+ *  A8  `used` of every pool == entries not on its free list
+ *  A9  idle, starting, waking and worker counts == slots in those states
+ *  A10 what has work left is on the list of chores: FAILED and DONE tasks, FREEING objects, sealed
+ *      objects with waiters (a freed handle may wait for its actor to end instead); nothing else is
+ *      on these lists
  */
 #ifndef PYRAY_ENGINE_AUDIT_H
 #define PYRAY_ENGINE_AUDIT_H

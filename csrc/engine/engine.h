@@ -1,12 +1,15 @@
 /* Tasks, actors and processes: the tables and the operations of the engine.
  *
  * task     SUBMITTING[claim submitter] -> WAITING (arguments not sealed) -> READY (on its class's
- * queue, or in its actor's mailbox) -> RUNNING[claim worker] -> DONE (edges dropped in bounded
- * steps) -> FREE a worker's death: RUNNING -> READY while retries are left, else FAILED (results
- * sealed with the failure in bounded steps) -> DONE worker   STARTING -> WAKING/BUSY <-> IDLE ->
- * DEAD -> EMPTY actor    PENDING (its creation task has not finished) -> ALIVE -> ENDING (no handle
- * and no call left: its process is asked to end) -> DEAD (the mailbox is failed in bounded steps;
- * the entry goes with the last holder of the handle object, which calls hold as well)
+ *          queue, or in its actor's mailbox) -> RUNNING[claim worker] -> DONE (edges dropped in
+ *          bounded steps) -> FREE
+ *          a worker's death: RUNNING -> READY while retries are left, else FAILED (results sealed
+ *          with the failure in bounded steps) -> DONE
+ * worker   STARTING -> WAKING/BUSY <-> IDLE -> DEAD -> EMPTY
+ * actor    PENDING (its creation task has not finished) -> ALIVE -> ENDING (no handle and no call
+ *          left: its process is asked to end) -> DEAD (the mailbox is failed in bounded steps; the
+ *          entry goes with the last holder of the handle object, which calls hold as well)
+ *          a kill: PENDING, ALIVE or ENDING -> DEAD at once; the process follows
  *
  * Resources are taken in the transaction that makes a task RUNNING and given back in the one that
  * ends it. A task that waits in get() lends its resources (PR_TASK_LENT) and takes them back
@@ -31,6 +34,7 @@
 #define PR_NAME_BYTES 32u
 #define PR_DEMAND_MAX 8u
 #define PR_RESOURCE_MAX 32u
+#define PR_CLASS_BUCKETS 512u
 #define PR_STEP_RESULTS 16u
 #define PR_RESOURCE_UNIT 10000 /* amounts are in 1/10000 */
 #define PR_START_LIMIT_PER_CPU 1u
@@ -80,8 +84,7 @@ struct pr_task {
     uint8_t value[PR_TASK_INLINE];
     uint64_t reserved;
 };
-_Static_assert(sizeof(struct pr_task) == 240 || sizeof(struct pr_task) == 248,
-               "close to four cache lines");
+_Static_assert(sizeof(struct pr_task) == 240, "close to four cache lines");
 
 enum pr_actor_state {
     PR_ACTOR_FREE,
@@ -133,7 +136,7 @@ struct pr_demand {
 
 /* Tasks with equal demands share a class and a queue, first come first served. */
 struct pr_class {
-    uint32_t link;
+    uint32_t link; /* next class of its bucket */
     uint32_t head;
     uint32_t tail;
     uint32_t count;
@@ -170,6 +173,7 @@ struct pr_engine_root {
     uint64_t serial;
     uint64_t submitted, finished, failed, retried, deaths;
     struct pr_resource resources[PR_RESOURCE_MAX];
+    uint32_t class_buckets[PR_CLASS_BUCKETS]; /* classes by hash of their demands */
 };
 _Static_assert(sizeof(struct pr_engine_root) + PR_ENGINE_ROOT_OFFSET <= PR_ROOT_SIZE, "root 1");
 

@@ -96,8 +96,7 @@ static void drop_held(struct pr_context *ctx, pr_index edge, pr_index slot)
     if (flags & PR_HELD_PIN) pr_object_unpin(ctx, object);
     if (result_pending && is_orphan(ctx, o->producer, slot)) {
         struct pr_failure failure = pr_task_failure(ctx, o->producer, PR_CAUSE_OWNER_DIED, NULL);
-        if (pr_task_at(ctx, o->producer)->state == PR_TASK_READY) pr_queue_remove(ctx, o->producer);
-        pr_task_fail(ctx, o->producer, &failure);
+        pr_task_cancel(ctx, o->producer, &failure);
     }
 }
 

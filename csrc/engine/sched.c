@@ -11,16 +11,29 @@ static bool same_demand(const struct pr_class *c, const struct pr_demand *demand
     return true;
 }
 
+static uint32_t hash_demand(const struct pr_demand *demand, uint32_t count)
+{
+    uint64_t hash = count;
+    for (uint32_t i = 0; i < count; i++) {
+        hash = (hash ^ demand[i].resource) * 0x9e3779b97f4a7c15u;
+        hash = (hash ^ (hash >> 32) ^ (uint64_t)demand[i].amount) * 0x9e3779b97f4a7c15u;
+    }
+    return (uint32_t)(hash >> 32);
+}
+
 enum pr_status pr_class_find(struct pr_context *ctx, const struct pr_demand *demand, uint32_t count,
                              pr_index *shape)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);
     PR_ASSERT(count <= PR_DEMAND_MAX);
-    for (*shape = 1; *shape <= root->class_count; ++*shape)
+    const uint32_t *bucket = &root->class_buckets[hash_demand(demand, count) % PR_CLASS_BUCKETS];
+    for (*shape = *bucket; *shape != PR_NONE; *shape = pr_class_at(ctx, *shape)->link)
         if (same_demand(pr_class_at(ctx, *shape), demand, count)) return PR_OK;
     PR_TRY(
         pr_pool_take(ctx, PR_POOL_CLASS, shape)); /* classes are never given back: index == count */
     const struct pr_class *c = pr_class_at(ctx, *shape);
+    TX_SET(ctx, c->link, *bucket);
+    TX_SET(ctx, *bucket, *shape);
     TX_SET(ctx, c->head, PR_NONE);
     TX_SET(ctx, c->tail, PR_NONE);
     TX_SET(ctx, c->count, 0);

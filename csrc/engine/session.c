@@ -15,7 +15,7 @@ static const struct pr_pool_plan large_tables[PR_POOLS] = {
     [PR_POOL_TASK] = {sizeof(struct pr_task), 4u << 20, 256},
     [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 64u << 10, 256},
     [PR_POOL_LANE] = {sizeof(struct pr_lane), 64u << 10, 128},
-    [PR_POOL_CLASS] = {sizeof(struct pr_class), 4096, 128},
+    [PR_POOL_CLASS] = {sizeof(struct pr_class), 64u << 10, 128},
 };
 
 /* For tests: so small that they are soon full, and start so small that they have to grow. */
@@ -78,23 +78,27 @@ static void become(struct pr_context *ctx, pr_index slot)
     ctx->run_chores = pr_chores_run;
 }
 
+struct join {
+    enum pr_slot_kind kind;
+    pr_index slot;
+};
+
 static enum pr_status join(struct pr_context *ctx, void *argument)
 {
-    const enum pr_slot_kind *kind = argument;
-    pr_index slot;
-    PR_TRY(new_slot(ctx, *kind, PR_SLOT_BUSY, &slot));
-    TX_SET(ctx, pr_slot_at(ctx, slot)->process_id, pr_os_process_id());
-    if (*kind == PR_SLOT_SUPERVISOR) TX_SET(ctx, pr_engine_root(ctx)->supervisor, slot);
-    if (*kind == PR_SLOT_DRIVER) TX_SET(ctx, pr_engine_root(ctx)->driver, slot);
-    ctx->slot = slot;
+    struct join *op = argument;
+    PR_TRY(new_slot(ctx, op->kind, PR_SLOT_BUSY, &op->slot));
+    TX_SET(ctx, pr_slot_at(ctx, op->slot)->process_id, pr_os_process_id());
+    if (op->kind == PR_SLOT_SUPERVISOR) TX_SET(ctx, pr_engine_root(ctx)->supervisor, op->slot);
+    if (op->kind == PR_SLOT_DRIVER) TX_SET(ctx, pr_engine_root(ctx)->driver, op->slot);
     return PR_OK;
 }
 
 static enum pr_status join_as(struct pr_context *ctx, enum pr_slot_kind kind)
 {
     PR_TRY(pr_local_open(ctx));
-    PR_TRY(pr_transact(ctx, join, &kind));
-    become(ctx, ctx->slot);
+    struct join op = {.kind = kind};
+    PR_TRY(pr_transact(ctx, join, &op));
+    become(ctx, op.slot);
     return PR_OK;
 }
 

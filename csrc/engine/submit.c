@@ -150,7 +150,10 @@ static enum pr_status submit_end(struct pr_context *ctx, struct submit *op)
         fail_call_to_dead_actor(ctx, op->task);
         return PR_OK;
     }
-    if (t->awaited == 0) pr_task_ready(ctx, op->task);
+    if (t->actor != PR_NONE && pr_actor_at(ctx, t->actor)->state == PR_ACTOR_DEAD)
+        fail_call_to_dead_actor(ctx, op->task); /* killed before it was complete */
+    else if (t->awaited == 0)
+        pr_task_ready(ctx, op->task);
     return PR_OK;
 }
 

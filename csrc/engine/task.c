@@ -192,6 +192,14 @@ void pr_task_fail(struct pr_context *ctx, pr_index task, const struct pr_failure
     pr_task_add_chore(ctx, task);
 }
 
+void pr_task_cancel(struct pr_context *ctx, pr_index task, const struct pr_failure *failure)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    PR_ASSERT(t->state == PR_TASK_READY || t->state == PR_TASK_WAITING);
+    if (t->state == PR_TASK_READY) pr_queue_remove(ctx, task);
+    pr_task_fail(ctx, task, failure);
+}
+
 struct pr_failure pr_task_failure(const struct pr_context *ctx, pr_index task, enum pr_cause cause,
                                   const struct pr_slot *died)
 {

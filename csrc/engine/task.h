@@ -17,6 +17,8 @@ bool pr_resolve_step(struct pr_context *ctx, pr_index object);
 void pr_task_ready(struct pr_context *ctx, pr_index task);
 /* Gives up a task that is on no list: results will be sealed with the failure. */
 void pr_task_fail(struct pr_context *ctx, pr_index task, const struct pr_failure *failure);
+/* The same for one that is READY on its class's queue, or WAITING. */
+void pr_task_cancel(struct pr_context *ctx, pr_index task, const struct pr_failure *failure);
 /* A slot's lists of tasks (running, submitting): the claim is set and cleared with the membership.
  */
 void pr_task_link(struct pr_context *ctx, const uint32_t *head, pr_index task);

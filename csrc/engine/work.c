@@ -40,6 +40,7 @@ static void start_task(struct pr_context *ctx, pr_index task)
     TX_SET(ctx, t->started_ns, pr_os_monotonic_ns());
     pr_task_link(ctx, &pr_slot_at(ctx, ctx->slot)->running, task);
     if (t->flags & PR_TASK_OF_ACTOR) return;
+    if (t->flags & PR_TASK_CREATES_ACTOR) pr_actor_starts(ctx, t->actor, ctx->slot);
     pr_resources_take(ctx, t->shape);
     TX_SET(ctx, t->flags, t->flags | PR_TASK_HOLDS);
 }
@@ -103,25 +104,31 @@ enum pr_status pr_take(struct pr_context *ctx, struct pr_taken *taken)
 
 struct results_query {
     pr_index task;
-    uint32_t first, count;
+    const struct pr_ref *after;
     struct pr_ref *results;
+    uint32_t count;
 };
 
 static enum pr_status read_results(struct pr_context *ctx, void *argument)
 {
     const struct results_query *query = argument;
+    const struct pr_object *last;
     pr_index object = pr_task_at(ctx, query->task)->results;
-    for (uint32_t i = 0; i < query->first + query->count && object != PR_NONE; i++) {
-        if (i >= query->first) query->results[i - query->first] = ref_of(ctx, object);
+    if (query->after != NULL) {
+        PR_TRY(pr_object_find(ctx, *query->after, &last));
+        object = last->next_result;
+    }
+    for (uint32_t i = 0; i < query->count && object != PR_NONE; i++) {
+        query->results[i] = ref_of(ctx, object);
         object = pr_object_at(ctx, object)->next_result;
     }
     return PR_OK;
 }
 
-enum pr_status pr_task_results(struct pr_context *ctx, pr_index task, uint32_t first,
+enum pr_status pr_task_results(struct pr_context *ctx, pr_index task, const struct pr_ref *after,
                                struct pr_ref *results, uint32_t count)
 {
-    struct results_query query = {task, first, count, results};
+    struct results_query query = {task, after, results, count};
     return pr_transact(ctx, read_results, &query);
 }
 
@@ -208,7 +215,8 @@ static enum pr_status seal_share(struct pr_context *ctx, const struct finish *op
 
 static void finish_creation(struct pr_context *ctx, const struct pr_task *t)
 {
-    bool failed = pr_object_at(ctx, t->results)->flags & PR_FLAG_ERROR;
+    bool killed = pr_actor_at(ctx, t->actor)->state == PR_ACTOR_DEAD; /* meanwhile */
+    bool failed = killed || (pr_object_at(ctx, t->results)->flags & PR_FLAG_ERROR);
     if (!failed && (t->flags & PR_TASK_KEEPS)) {
         if (t->flags & PR_TASK_LENT) pr_resources_take(ctx, t->shape);
         TX_SET(ctx, pr_actor_at(ctx, t->actor)->shape, t->shape);

@@ -26,9 +26,11 @@ struct pr_taken {
  * end. */
 PR_MUST_CHECK enum pr_status pr_take(struct pr_context *ctx, struct pr_taken *taken);
 
-/* References of the results from number `first` on; at most PR_STEP_RESULTS. */
-PR_MUST_CHECK enum pr_status pr_task_results(struct pr_context *ctx, pr_index task, uint32_t first,
-                                             struct pr_ref *results, uint32_t count);
+/* References of the results that follow `after` (NULL: from the first on); at most PR_STEP_RESULTS
+ * at a time. */
+PR_MUST_CHECK enum pr_status pr_task_results(struct pr_context *ctx, pr_index task,
+                                             const struct pr_ref *after, struct pr_ref *results,
+                                             uint32_t count);
 
 /* Claims a block for the payload of a result. PR_STATE: it has been sealed by an earlier attempt:
  * skip it. */

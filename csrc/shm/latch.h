@@ -1,8 +1,9 @@
 /* Latches: what a thread sleeps on (an eventcount: sequence, "somebody sleeps" word, futex).
  *
- * Waiter:  seen = sequence; transaction { check the condition, register }; sleep while sequence ==
- * seen. Waker:   transaction { make it true, name the latch }; after the commit: sequence + 1, wake
- * if sleeping.
+ * Waiter:  seen = sequence; transaction { check the condition, register };
+ *          sleep while sequence == seen.
+ * Waker:   transaction { make it true, name the latch };
+ *          after the commit: sequence + 1, wake if sleeping.
  *
  * The sequence is read before the condition is checked, and the waker changes it after the
  * condition became true: either the waiter sees the condition, or its sequence is stale and it does
@@ -10,7 +11,8 @@
  * sequentially consistent: without that a waker could miss the sleeper while the sleeper misses the
  * new sequence (tests/models/sched.pml).
  *
- * These two words are the only ones in the tables that are stored to outside a transaction.
+ * Beside these two words only the session's `ending` (engine/engine.h) and what belongs to the
+ * transactions themselves (the log, its count, `recoveries`: shm/tx.h) are stored to unlogged.
  */
 #ifndef PYRAY_SHM_LATCH_H
 #define PYRAY_SHM_LATCH_H

@@ -4,9 +4,14 @@
 
 #include "base/atomic.h"
 #include "base/check.h"
+#include "shm/tx.h"
 
 _Static_assert(PR_ROOT_OFFSET + 2 * PR_ROOT_SIZE <= PR_UNDO_OFFSET,
                "two roots lie between header and log");
+
+/* The part of the log that transactions may use; its pages exist from the start. */
+#define LOG_RESERVED PR_ALIGN_UP(PR_TX_BOUND * sizeof(struct pr_undo), 4096)
+_Static_assert(PR_TX_BOUND <= PR_UNDO_CAPACITY, "the longest transaction fits the log");
 
 static uint64_t plan_pools(struct pr_pool *pools, const struct pr_pool_plan *plans, uint32_t count)
 {
@@ -71,7 +76,7 @@ static enum pr_status write_header(struct pr_context *ctx, const struct pr_pool 
 static enum pr_status reserve_initial(struct pr_context *ctx, const struct pr_pool *pools,
                                       uint32_t pool_count)
 {
-    PR_TRY(pr_os_reserve(ctx->control_fd, 0, PR_UNDO_OFFSET + 65536));
+    PR_TRY(pr_os_reserve(ctx->control_fd, 0, PR_UNDO_OFFSET + LOG_RESERVED));
     for (uint32_t i = 0; i < pool_count; i++)
         PR_TRY(pr_os_reserve(ctx->control_fd, pools[i].offset,
                              (uint64_t)pools[i].entry_size * pools[i].committed));

@@ -79,7 +79,7 @@ struct pr_context {
     uint8_t *heap_writable;
     const uint8_t *heap;
     uint8_t *heap_granules; /* what this process has touched; see shm/heap_copy.c */
-    struct pr_local *local; /* this process's references; see store/local.h */
+    struct pr_local *local; /* this process's references; see store/store.h */
     uint64_t control_size;  /* what is mapped, whatever the header says */
     uint64_t heap_size;
     int control_fd;

@@ -155,11 +155,27 @@ void pr_object_unref(struct pr_context *ctx, pr_index object)
     maybe_free(ctx, object);
 }
 
+/* Between the first pin and the last unpin an object is sealed and keeps its block. */
+static uint32_t block_units(const struct pr_context *ctx, const struct pr_object *o)
+{
+    return o->block == PR_NONE ? 0 : pr_block_at(ctx, o->block)->size;
+}
+
+void pr_object_pin(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    const struct pr_store_root *root = pr_store_root(ctx);
+    if (o->pins == 0) TX_SET(ctx, root->pinned, root->pinned + block_units(ctx, o));
+    TX_SET(ctx, o->pins, o->pins + 1);
+}
+
 void pr_object_unpin(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
+    const struct pr_store_root *root = pr_store_root(ctx);
     PR_ASSERT(o->pins > 0);
     TX_SET(ctx, o->pins, o->pins - 1);
+    if (o->pins == 0) TX_SET(ctx, root->pinned, root->pinned - block_units(ctx, o));
     maybe_free(ctx, object);
 }
 

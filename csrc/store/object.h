@@ -3,7 +3,7 @@
  * object   FREE -> CREATING[claimed by a slot] -> SEALED          a put
  *          FREE -> PENDING -> (CREATING[claimed] ->) SEALED       a task's result
  *          no references and no pins left -> FREEING (children and waiters dropped in bounded
- * steps) -> FREE
+ *          steps) -> FREE
  *
  * A sealed object never changes. Values of up to PR_INLINE_BYTES live in the entry; larger ones in
  * a heap block. `refs` is the number of holders: HELD edges with PR_HELD_REF, CONTAINED and
@@ -45,7 +45,7 @@ struct pr_object {
     uint32_t generation;
     uint32_t state;
     uint32_t flags;
-    uint32_t kind; /* how the bytes are to be read: pyray/serialization.py */
+    uint32_t kind; /* how the bytes are to be read: bindings/codec.pxi */
     uint32_t refs;
     uint32_t pins;
     uint32_t block;    /* heap block, or none: the value is inline */
@@ -86,7 +86,8 @@ struct pr_store_root {
     uint32_t object_chores; /* entries with left-over work, linked through their first word */
     uint32_t task_chores;
     uint32_t actor_chores;
-    uint32_t reserved[13];
+    uint32_t pinned; /* heap units in blocks of objects with a pin */
+    uint32_t reserved[12];
 };
 #define PR_ENGINE_ROOT_OFFSET 64u
 
@@ -128,6 +129,7 @@ void pr_object_seal_inline(struct pr_context *ctx, pr_index object, uint32_t kin
 
 void pr_object_ref(struct pr_context *ctx, pr_index object);
 void pr_object_unref(struct pr_context *ctx, pr_index object);
+void pr_object_pin(struct pr_context *ctx, pr_index object);
 void pr_object_unpin(struct pr_context *ctx, pr_index object);
 /* Remembers that this object has work left (waiters to resolve, children to drop). */
 void pr_object_add_chore(struct pr_context *ctx, pr_index object);

@@ -53,7 +53,7 @@ enum pr_status pr_hold(struct pr_context *ctx, pr_index object, uint32_t flags, 
         PR_TRY(pr_edge_new(ctx, &slot->held, PR_EDGE_HELD, ctx->slot, object, flags, edge));
     }
     if (flags & ~before & PR_HELD_REF) TX_SET(ctx, o->refs, o->refs + 1);
-    if (flags & ~before & PR_HELD_PIN) TX_SET(ctx, o->pins, o->pins + 1);
+    if (flags & ~before & PR_HELD_PIN) pr_object_pin(ctx, object);
     return PR_OK;
 }
 
@@ -362,15 +362,11 @@ static enum pr_status read_stats(struct pr_context *ctx, void *argument)
         .capacity_bytes = (uint64_t)heap->total * PR_HEAP_UNIT,
         .used_bytes = (uint64_t)heap->used * PR_HEAP_UNIT,
         .peak_bytes = (uint64_t)heap->peak * PR_HEAP_UNIT,
+        .pinned_bytes = (uint64_t)pr_store_root(ctx)->pinned * PR_HEAP_UNIT,
         .largest_free_bytes = pr_heap_largest_bytes(ctx),
         .objects = ctx->header->pools[PR_POOL_OBJECT].used,
         .edges = ctx->header->pools[PR_POOL_EDGE].used,
     };
-    for (pr_index block = heap->last; block != PR_NONE; block = pr_block_at(ctx, block)->below) {
-        const struct pr_block *b = pr_block_at(ctx, block);
-        if (!b->is_free && pr_object_at(ctx, b->owner)->pins > 0)
-            stats->pinned_bytes += (uint64_t)b->size * PR_HEAP_UNIT;
-    }
     return PR_OK;
 }
 

@@ -93,7 +93,7 @@ bool pr_is_referenced(struct pr_context *ctx, struct pr_ref ref);
 
 struct pr_store_stats {
     uint64_t capacity_bytes, used_bytes, peak_bytes, pinned_bytes, largest_free_bytes;
-    uint32_t objects, edges, pending;
+    uint32_t objects, edges;
 };
 PR_MUST_CHECK enum pr_status pr_store_stats(struct pr_context *ctx, struct pr_store_stats *stats);
 

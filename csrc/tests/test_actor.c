@@ -228,17 +228,108 @@ static void a_killed_actor_makes_room_for_tasks(void)
     close_session();
 }
 
-static void an_actor_killed_while_created_dies_then(void)
+/* A kill while the constructor runs: requested at once, and calls fail from then on. */
+static struct pr_ref kill_during_construction(struct pr_taken *taken)
+{
+    open_session();
+    struct pr_ref actor = create_actor(PR_RESOURCE_UNIT, PR_TASK_KEEPS);
+    struct pr_ref before = call(actor, NULL);
+    OK(pr_take(&worker, taken));
+    OK(pr_actor_kill(&driver, actor));
+    OK(pr_actor_kill(&driver, actor));
+    CHECK(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL);
+    CHECK(pr_engine_root(&driver)->kill_requests == 1);
+    struct pr_ref after = call(actor, NULL);
+    CHECK(failure_of(before).cause == PR_CAUSE_ACTOR_KILLED);
+    CHECK(failure_of(after).cause == PR_CAUSE_ACTOR_KILLED);
+    AUDIT(&driver);
+    pr_release(&driver, before);
+    pr_release(&driver, after);
+    return actor;
+}
+
+static void check_actor_is_gone(struct pr_ref actor)
+{
+    OK(pr_sweep(&driver, worker.slot, 9));
+    pr_release(&driver, actor);
+    pr_release(&driver, created);
+    CHECK(pr_engine_root(&driver)->resources[0].free == 4 * PR_RESOURCE_UNIT);
+    CHECK(fixture_accounts(&driver).actors == 0 && fixture_accounts(&driver).tasks == 0);
+    CHECK(fixture_accounts(&driver).objects == 1);
+    close_session();
+}
+
+static void a_kill_during_construction_acts_at_once(void)
+{
+    struct pr_taken taken;
+    struct pr_ref actor = kill_during_construction(&taken);
+    OK(pr_sweep(&driver, worker.slot, 9));
+    CHECK(failure_of(created).cause == PR_CAUSE_ACTOR_KILLED);
+    check_actor_is_gone(actor);
+}
+
+/* The constructor returned before the supervisor came: the dead actor keeps nothing. */
+static void a_constructor_that_returns_after_the_kill(void)
+{
+    struct pr_taken taken;
+    struct pr_ref actor = kill_during_construction(&taken);
+    CHECK(fixture_finish(&worker, &taken, 0, &taken) == PR_EXIT);
+    CHECK(pr_slot_at(&driver, worker.slot)->actor == PR_NONE);
+    CHECK(pr_engine_root(&driver)->resources[0].free == 4 * PR_RESOURCE_UNIT);
+    AUDIT(&driver);
+    check_actor_is_gone(actor);
+}
+
+static void a_constructor_that_raises_after_the_kill(void)
+{
+    struct pr_taken taken;
+    struct pr_ref actor = kill_during_construction(&taken);
+    struct pr_value error = {.kind = 1, .flags = PR_FLAG_ERROR, .bytes = "no", .size_bytes = 2};
+    CHECK(pr_finish(&worker, taken.task, &error, 1, &taken) == PR_EXIT);
+    struct pr_ref late = call(actor, NULL);
+    CHECK(failure_of(late).cause == PR_CAUSE_ACTOR_KILLED);
+    pr_release(&driver, late);
+    check_actor_is_gone(actor);
+}
+
+static void a_kill_takes_a_queued_creation_off_its_queue(void)
 {
     struct pr_taken taken;
     open_session();
-    struct pr_ref actor = create_actor(0, 0);
+    struct pr_ref actor = create_actor(PR_RESOURCE_UNIT, PR_TASK_KEEPS);
+    struct pr_ref before = call(actor, NULL);
+    CHECK(pr_engine_root(&driver)->ready_count == 1);
     OK(pr_actor_kill(&driver, actor));
+    CHECK(pr_engine_root(&driver)->ready_count == 0);
+    CHECK(pr_engine_root(&driver)->kill_requests == 0);
+    CHECK(failure_of(created).cause == PR_CAUSE_ACTOR_KILLED);
+    CHECK(failure_of(before).cause == PR_CAUSE_ACTOR_KILLED);
+    CHECK(pr_take(&worker, &taken) == PR_EMPTY);
+    AUDIT(&driver);
+    pr_release(&driver, before);
+    check_actor_is_gone(actor);
+}
+
+static void a_kill_fails_a_creation_that_waits_for_an_argument(void)
+{
+    struct pr_taken taken;
+    struct pr_ref pending;
+    open_session();
+    struct pr_submission p = fixture_submission(function, fixture_shape(&driver, 0), 1, &pending);
+    OK(pr_submit(&driver, &p));
+    struct pr_submission s = fixture_submission(function, fixture_shape(&driver, 0), 1, &created);
+    s.flags = PR_TASK_CREATES_ACTOR;
+    s.awaited = &pending;
+    s.awaited_count = 1;
+    OK(pr_submit(&driver, &s));
+    OK(pr_actor_kill(&driver, s.actor));
+    CHECK(failure_of(created).cause == PR_CAUSE_ACTOR_KILLED);
+    AUDIT(&driver);
     OK(pr_take(&worker, &taken));
-    CHECK(!(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL));
-    CHECK(fixture_finish(&worker, &taken, 0, &taken) == PR_EXIT);
-    CHECK(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL);
-    close_session();
+    CHECK(!(taken.flags & PR_TASK_CREATES_ACTOR));
+    CHECK(fixture_finish(&worker, &taken, 5, &taken) == PR_EMPTY);
+    pr_release(&driver, pending);
+    check_actor_is_gone(s.actor);
 }
 
 /* Resources lent by a constructor that waits are taken back when the actor keeps them. */
@@ -327,7 +418,11 @@ int main(int argc, char **argv)
     RUN(an_actor_without_handles_ends);
     RUN(killed_actors_fail_their_calls);
     RUN(a_killed_actor_makes_room_for_tasks);
-    RUN(an_actor_killed_while_created_dies_then);
+    RUN(a_kill_during_construction_acts_at_once);
+    RUN(a_constructor_that_returns_after_the_kill);
+    RUN(a_constructor_that_raises_after_the_kill);
+    RUN(a_kill_takes_a_queued_creation_off_its_queue);
+    RUN(a_kill_fails_a_creation_that_waits_for_an_argument);
     RUN(kept_resources_that_were_lent);
     RUN(many_lanes_are_drained);
     RUN(a_long_lane_behind_waiting_ones);

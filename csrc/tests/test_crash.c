@@ -5,10 +5,10 @@
  * steps (recorded, counted, stored). The operation runs from the same state for k = 0, 1, 2, ...
  * and is left there by longjmp, the lock held, as a death leaves it. Then
  *   - the undo log is walked as the next owner of the lock does, dying in there as well and
- * starting again, and every byte of the tables must be as it was when that transaction began;
+ *     starting again, and every byte of the tables must be as it was when that transaction began;
  *   - once for each transaction of the operation (the tables are the same for all its crash
- * points): the audit passes, others operate on, the dead process is swept, the audit passes and
- * nobody oversleeps, and when all the others have died too, nothing is left in any table;
+ *     points): the audit passes, others operate on, the dead process is swept, the audit passes and
+ *     nobody oversleeps, and when all the others have died too, nothing is left in any table;
  *   - the state from before the operation is put back, with what the processes know privately.
  * No transaction may log more than PR_TX_BOUND stores.
  *

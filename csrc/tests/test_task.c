@@ -107,7 +107,8 @@ static void many_references_and_results_go_in_steps(void)
     for (uint32_t i = 0; i < 80; i++) pr_release(&driver, arguments[i]);
     OK(pr_take(&worker, &taken));
     for (uint32_t i = 0; i < 60; i += 16)
-        OK(pr_task_results(&worker, taken.task, i, copy + i, PR_MIN(16u, 60 - i)));
+        OK(pr_task_results(&worker, taken.task, i > 0 ? &copy[i - 1] : NULL, copy + i,
+                           PR_MIN(16u, 60 - i)));
     CHECK(memcmp(copy, results, sizeof results) == 0);
     CHECK(fixture_finish(&worker, &taken, 9, &taken) == PR_EMPTY);
     for (uint32_t i = 0; i < 60; i++) {
@@ -268,6 +269,18 @@ static void idle_workers_are_woken_while_others_start(void)
     close_session();
 }
 
+/* More different demands than buckets: each has a class of its own, and is found again. */
+static void many_different_demands(void)
+{
+    enum { DEMANDS = 6000 };
+    fixture_create(&driver, 1 << 20, 0);
+    for (pr_index i = 1; i <= DEMANDS; i++) CHECK(fixture_shape(&driver, i) == i);
+    for (pr_index i = 1; i <= DEMANDS; i++) CHECK(fixture_shape(&driver, i) == i);
+    CHECK(pr_engine_root(&driver)->class_count == DEMANDS);
+    AUDIT(&driver);
+    pr_session_detach(&driver, false);
+}
+
 static void a_session_that_ends_sends_workers_home(void)
 {
     struct pr_taken taken;
@@ -342,6 +355,7 @@ int main(int argc, char **argv)
     RUN(nothing_needed_always_fits);
     RUN(a_leaving_worker_passes_the_wake_up_on);
     RUN(idle_workers_are_woken_while_others_start);
+    RUN(many_different_demands);
     RUN(a_session_that_ends_sends_workers_home);
     RUN(no_transaction_is_long);
     return harness_end();

@@ -287,8 +287,8 @@ static void note_taken(struct member *m, enum pr_status status)
     m->sleeping = status == PR_EMPTY;
     if (status != PR_OK && status != PR_EXIT && status != PR_EMPTY) unexpected(m, "take", status);
     for (uint32_t i = 0; m->running && i < m->taken.result_count; i += PR_STEP_RESULTS)
-        OK(pr_task_results(&m->ctx, m->taken.task, i, m->results + i,
-                           PR_MIN(PR_STEP_RESULTS, m->taken.result_count - i)));
+        OK(pr_task_results(&m->ctx, m->taken.task, i > 0 ? &m->results[i - 1] : NULL,
+                           m->results + i, PR_MIN(PR_STEP_RESULTS, m->taken.result_count - i)));
 }
 
 static void listen(struct member *m)

@@ -51,7 +51,7 @@ def _place() -> dict[str, Any]:
     place: dict[str, Any] = {"pid": os.getpid(), "ip": NODE_IP}
     handle = _core.current_actor_handle()
     if handle is not None and _core.has_actor():
-        place["actor_repr"] = _core.actor_repr() or None  # not shown when it has none
+        place["actor_repr"] = _core.actor_repr() or None  # not shown when it is broken
         place["actor_id"] = (handle.binary()[:12] + b"\x01\x00\x00\x00").hex()  # an ActorID
     return place
 

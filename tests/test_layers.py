@@ -59,6 +59,7 @@ LIBRARIES = ("util", "data", "tune", "train", "serve", "rllib", "dashboard")
 
 MAY_LOOK_INSIDE = {
     "tests/unit/": {"pyray._core"},
+    "tests/api/test_rough_use.py": {"pyray._core"},
     "tests/death/": {"pyray._core"},
     "tests/storm/": {"pyray._core"},
     "benchmarks/": {"pyray._core"},

@@ -470,7 +470,7 @@ cdef class Template:
         check_usable()
         if self.nonce != session_nonce:
             raise ValueError(
-                f"{self.fixed.name.decode()} belongs to an earlier session: ray.shutdown() ended it."
+                f"{self.fixed.name.decode()} belongs to an earlier session, which was shut down."
             )
         cdef pr_submission s = self.fixed
         cdef uint8_t packed[SMALL_BYTES]

@@ -213,7 +213,7 @@ cdef extern from "pyray_core.h" nogil:
         char *name
         uint8_t *value
     pr_status pr_take(pr_context *ctx, pr_taken *taken)
-    pr_status pr_task_results(pr_context *ctx, pr_index task, uint32_t first, pr_ref *results,
+    pr_status pr_task_results(pr_context *ctx, pr_index task, const pr_ref *after, pr_ref *results,
                               uint32_t count)
     pr_status pr_result_begin(pr_context *ctx, pr_ref result, uint64_t size_bytes, uint64_t *offset)
     void pr_result_abort(pr_context *ctx, pr_ref result)

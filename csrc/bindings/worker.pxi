@@ -207,14 +207,16 @@ cdef Results store_results(pr_taken *taken, value):
 
 cdef int store_each(Results results, pr_taken *taken, tuple values, uint32_t flags) except -1:
     cdef pr_ref refs[PR_STEP_RESULTS]
+    cdef pr_ref last
     cdef uint32_t i, first = 0, count = taken.result_count
     while first < count:
         share = min(count - first, <uint32_t>PR_STEP_RESULTS)
-        status = pr_task_results(&context, taken.task, first, refs, share)
+        status = pr_task_results(&context, taken.task, &last if first else NULL, refs, share)
         if status != PR_OK:
             raise_status(status, "cannot store a result")
         for i in range(share):
             store_result(results, refs[i], values[first + i], flags)
+        last = refs[share - 1]
         first += share
     return 0
 

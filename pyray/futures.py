@@ -47,7 +47,7 @@ class _Dispatcher:
                     return
             try:
                 ready = _core.wait_until_poked(refs)
-            except Exception as error:  # noqa: BLE001  (the session is gone: those who wait are told)
+            except Exception as error:  # noqa: BLE001  (the session is gone: all are told)
                 self._fail_lost(error)
                 continue
             for ref in ready:

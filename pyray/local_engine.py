@@ -101,7 +101,7 @@ class LocalEngine(CoreEngine):
             ],
         }
         # Python passes over what is no string in sys.path, too.
-        path = [entry for entry in sys.path if isinstance(entry, str)]
+        path = [entry for entry in cast("list[object]", sys.path) if isinstance(entry, str)]
         text = f"{json.dumps(path)}\n{json.dumps(settings)}"
         self._supervisor = subprocess.Popen(
             [sys.executable, "-c", START],

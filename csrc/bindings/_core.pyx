@@ -21,6 +21,7 @@ from libc.string cimport memcpy, memset, strlen
 from core cimport *
 
 import _pickle
+import gc
 import os
 import sys
 import threading

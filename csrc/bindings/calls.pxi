@@ -31,7 +31,6 @@ cdef pr_status begin(Encoded e, pr_ref *result, bint is_result, uint64_t *offset
         if status != PR_FULL:
             return status
         if attempt == 0:
-            import gc
             gc.collect()
     raise_full(e.value.size_bytes)
 

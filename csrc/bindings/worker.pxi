@@ -85,6 +85,7 @@ cdef int forget_functions() except -1:
     if len(functions) < known:
         for code_key in [one for one, packed in code_keys.items() if packed not in functions]:
             del code_keys[code_key]
+        gc.collect()   # functions and their globals are cycles, which may hold other code
         pr_latch_wake_all(&context)   # others may know them too
     return 0
 

@@ -224,28 +224,6 @@ def test_failed_argument_among_keywords_and_many_others() -> None:
     assert isinstance(raised(use.remote(*good, failing(KeyError("k")), [1])), KeyError)
 
 
-def test_nested_tasks_keep_the_innermost_class_and_show_the_way() -> None:
-    @ray.remote
-    def inner() -> None:
-        raise Mine(3, detail="deep")
-
-    @ray.remote
-    def middle() -> None:
-        ray.get(inner.remote())
-
-    @ray.remote
-    def outer() -> None:
-        ray.get(middle.remote())
-
-    error = raised(outer.remote())
-    assert isinstance(error, Mine)
-    assert error.code == 3
-    text = str(error)
-    for name in ("outer", "middle", "inner"):
-        assert f"ray::{name}() (pid=" in text
-    assert "RayTaskError(Mine)" in text
-
-
 def test_task_may_catch_the_error_of_another() -> None:
     @ray.remote
     def inner() -> None:

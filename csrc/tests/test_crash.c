@@ -16,7 +16,8 @@
  */
 #include <setjmp.h>
 
-#include "tests/world.h"
+#include "tests/world_mutants.h"
+#include "tests/world_snapshot.h"
 
 #ifndef PR_CRASH_INJECTION
 
@@ -27,15 +28,6 @@ int main(void)
 }
 
 #else
-
-enum { LOCALS = 256 };
-
-/* The tables without the undo log, and what every process knows. */
-struct snapshot {
-    uint8_t *control;
-    struct world world;
-    struct pr_local local[WORLD_MEMBERS][LOCALS];
-};
 
 struct injector {
     jmp_buf out;
@@ -55,58 +47,14 @@ static struct injector inject;
 static bool expecting_failure; /* while mutants run */
 static uint64_t crash_points, undo_points, deep_checks, longest;
 
-/* ---- snapshots ---- */
-
-static uint64_t tables_offset(void) { return world.reaper.header->pools[0].offset; }
-
-static void copy_control(uint8_t *to, const uint8_t *from)
-{
-    uint64_t offset = tables_offset();
-    memcpy(to, from, PR_UNDO_OFFSET);
-    memcpy(to + offset, from + offset, world.reaper.control_size - offset);
-}
-
-static bool same_control(const uint8_t *a, const uint8_t *b)
-{
-    uint64_t offset = tables_offset();
-    return memcmp(a, b, PR_UNDO_OFFSET) == 0 &&
-           memcmp(a + offset, b + offset, world.reaper.control_size - offset) == 0;
-}
-
-static void take_snapshot(struct snapshot *s)
-{
-    copy_control(s->control, (const uint8_t *)world.reaper.header);
-    s->world = world;
-    for (int i = 0; i < WORLD_MEMBERS; i++)
-        memcpy(s->local[i], world.member[i].ctx.local, sizeof s->local[i]);
-}
-
-/* A process may have replaced its private maps meanwhile: the new ones stay, with the old content.
- */
-static void restore_snapshot(const struct snapshot *s)
-{
-    uint64_t failures = world.failures;
-    copy_control(world.reaper.writable, s->control);
-    for (int i = 0; i < WORLD_MEMBERS; i++) {
-        struct pr_local *local = world.member[i].ctx.local;
-        uint8_t *granules = world.member[i].ctx.heap_granules;
-        world.member[i] = s->world.member[i];
-        world.member[i].ctx.local = local;
-        world.member[i].ctx.heap_granules = granules;
-        if (local == NULL) OK(pr_local_open(&world.member[i].ctx));
-        memcpy(world.member[i].ctx.local, s->local[i], sizeof s->local[i]);
-    }
-    world.random = s->world.random;
-    world.failures = failures;
-}
-
 /* ---- injection ---- */
 
 static void at_begin(void *argument)
 {
     struct pr_context *ctx = argument;
     if (!inject.armed) return;
-    if (++inject.begun >= inject.copy_from) copy_control(beginning, (const uint8_t *)ctx->header);
+    if (++inject.begun >= inject.copy_from)
+        world_copy_control(&world, beginning, (const uint8_t *)ctx->header);
 }
 
 static void at_store(void *argument, int step)
@@ -164,32 +112,11 @@ static struct member *member_of(const struct pr_context *ctx)
     return NULL;
 }
 
-/* Slots in DEAD were being swept by the supervisor that died. */
-static bool sweep_dead(pr_index died)
-{
-    for (pr_index i = 1; i < world.reaper.header->pools[PR_POOL_SLOT].high_water; i++)
-        if (i == died || pr_slot_at(&world.reaper, i)->state == PR_SLOT_DEAD)
-            if (pr_sweep(&world.reaper, i, 9) != PR_OK) return false;
-    return true;
-}
-
 static void check_after_death(const char *operation)
 {
-    const char *what = "";
-    struct member *dead = member_of(inject.at);
     deep_checks++;
-    if (pr_audit(&world.reaper, NULL, &what) != PR_OK) complain(operation, what);
-    member_forget(dead);
-    for (int i = random_below(&world.random, 4); i > 0; i--) {
-        for (int j = 0; j < WORLD_MEMBERS; j++)
-            if (world.member[j].role != ABSENT && random_one_in(&world.random, 3))
-                member_operate(&world.member[j]);
-        if (pr_audit(&world.reaper, NULL, &what) != PR_OK) complain(operation, what);
-    }
-    if (!sweep_dead(dead->ctx.slot)) complain(operation, "sweep failed");
-    if (pr_audit(&world.reaper, NULL, &what) != PR_OK) complain(operation, what);
-    if ((what = world_check_wakes(&world)) != NULL) complain(operation, what);
-    if ((what = world_end(&world)) != NULL) complain(operation, what);
+    const char *wrong = world_survive(&world, member_of(inject.at), true);
+    if (wrong != NULL) complain(operation, wrong);
 }
 
 /* ---- one operation ---- */
@@ -217,25 +144,25 @@ static void crash_everywhere(operation_function operation)
 {
     const char *volatile name = "?";
     volatile uint32_t checked = 0;
-    take_snapshot(&before);
+    snapshot_take(&before, &world);
     run_until(operation, UINT64_MAX, UINT32_MAX, &name); /* to learn its name and length */
     uint64_t points = inject.point;
     longest = PR_MAX(longest, inject.longest);
     if (inject.longest > PR_TX_BOUND) complain(name, "too long a transaction");
-    restore_snapshot(&before);
+    snapshot_restore(&before, &world);
     const char *ran = name;
     for (volatile uint64_t k = 0; k < points && world.failures == 0; k++) {
         run_until(operation, k, PR_MAX(1u, checked), &name);
         crash_points++;
         undo(inject.at);
-        if (!same_control(beginning, (const uint8_t *)world.reaper.header))
+        if (!world_same_control(&world, beginning, (const uint8_t *)world.reaper.header))
             complain(ran, "the tables are not as they were");
         pr_tx_rollback(inject.at);
         if (inject.begun > checked) {
             checked = inject.begun;
             check_after_death(ran);
         }
-        restore_snapshot(&before);
+        snapshot_restore(&before, &world);
     }
     operation();
 }
@@ -244,14 +171,14 @@ static void create_world(uint64_t seed)
 {
     world_create(&world, seed);
     for (int i = 0; i < WORLD_MEMBERS; i++) install(&world.member[i].ctx);
-    before.control = calloc(1, world.reaper.control_size);
+    snapshot_open(&before, &world);
     beginning = calloc(1, world.reaper.control_size);
 }
 
 static void destroy_world(void)
 {
     world_destroy(&world);
-    free(before.control);
+    snapshot_close(&before);
     free(beginning);
 }
 
@@ -277,36 +204,9 @@ static void every_store_of_random_operations(void)
 
 /* ---- does the net catch anything? ---- */
 
-static enum pr_status store_past_the_log(struct pr_context *ctx, void *argument)
-{
-    const struct pr_engine_root *root = pr_engine_root(ctx);
-    TX_ADD(ctx, root->retried, 1);
-    ((struct pr_engine_root *)pr_writable_at(ctx, root))->deaths++;
-    TX_ADD(ctx, root->retried, 1);
-    return PR_OK;
-}
-
-static const char *mutant_store(void)
-{
-    (void)!pr_transact(&world.member[0].ctx, store_past_the_log, NULL);
-    return "a store past the log";
-}
-
-static enum pr_status take_an_object(struct pr_context *ctx, void *argument)
-{
-    pr_index object;
-    PR_TRY(pr_object_new(ctx, PR_OBJECT_PENDING, &object));
-    pr_object_ref(ctx, object);
-    return PR_OK;
-}
-
-/* The object and its claim in two transactions: a death in between leaves it without an owner. */
-static const char *mutant_claim(void)
-{
-    (void)!pr_transact(&world.member[0].ctx, take_an_object, NULL);
-    (void)!pr_transact(&world.member[0].ctx, take_an_object, NULL);
-    return "a claim in a transaction of its own";
-}
+static const char *mutant_store(void) { return mutant_store_past_the_log(&world); }
+static const char *mutant_claim(void) { return mutant_claim_apart(&world); }
+static const char *harmless(void) { return mutant_none(&world); }
 
 static bool is_caught(operation_function mutant)
 {
@@ -315,12 +215,6 @@ static bool is_caught(operation_function mutant)
     bool caught = world.failures > 0;
     destroy_world();
     return caught;
-}
-
-static const char *harmless(void)
-{
-    pr_release(&world.member[0].ctx, fixture_put(&world.member[0].ctx, 1));
-    return "no mutant";
 }
 
 static void mutants_are_caught(void)

@@ -184,3 +184,50 @@ const char *world_end(struct world *world)
     }
     return describe(&accounts);
 }
+
+/* ---- one death ---- */
+
+static struct member *owner_of(struct world *world, pr_index slot)
+{
+    for (int i = 0; i < WORLD_MEMBERS; i++)
+        if (world->member[i].role != ABSENT && world->member[i].ctx.slot == slot)
+            return &world->member[i];
+    return NULL;
+}
+
+/* Slots in DEAD were being swept by the supervisor that died; a worker without a member had just
+ * been started by it. */
+static bool sweep_dead(struct world *world, pr_index died)
+{
+    struct pr_context *reaper = &world->reaper;
+    for (pr_index i = 1; i < reaper->header->pools[PR_POOL_SLOT].high_water; i++) {
+        const struct pr_slot *s = pr_slot_at(reaper, i);
+        bool worker = s->kind == PR_SLOT_WORKER && s->state != PR_SLOT_EMPTY;
+        if (i == died || s->state == PR_SLOT_DEAD || (worker && owner_of(world, i) == NULL))
+            if (pr_sweep(reaper, i, 9) != PR_OK) return false;
+    }
+    return true;
+}
+
+static bool is_sound(struct world *world, const char **what)
+{
+    return pr_audit(&world->reaper, NULL, what) == PR_OK;
+}
+
+const char *world_survive(struct world *world, struct member *dead, bool to_the_end)
+{
+    const char *what = "";
+    pr_index died = dead->ctx.slot;
+    if (!is_sound(world, &what)) return what;
+    member_forget(dead);
+    for (int i = random_below(&world->random, 4); i > 0; i--) {
+        for (int j = 0; j < WORLD_MEMBERS; j++)
+            if (world->member[j].role != ABSENT && random_one_in(&world->random, 3))
+                member_operate(&world->member[j]);
+        if (!is_sound(world, &what)) return what;
+    }
+    if (!sweep_dead(world, died)) return "sweep failed";
+    if (!is_sound(world, &what)) return what;
+    if ((what = world_check_wakes(world)) != NULL) return what;
+    return to_the_end ? world_end(world) : NULL;
+}

@@ -70,6 +70,10 @@ const char *world_check_wakes(struct world *world);
  * end nothing may be left in any table. */
 const char *world_end(struct world *world);
 
+/* `dead` dies at this moment: audit, others operate on, it is swept, audit, nobody oversleeps; with
+ * `to_the_end` all the others die too. NULL, or what is wrong. */
+const char *world_survive(struct world *world, struct member *dead, bool to_the_end);
+
 void member_forget(struct member *member); /* it has died: all it knew is gone */
 bool member_join(struct member *worker, struct pr_context *supervisor);
 const char *runnable_without_worker(const struct pr_context *ctx);

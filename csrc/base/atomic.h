@@ -2,7 +2,7 @@
  *
  * Only these kinds of words in shared memory are touched outside the lock:
  *   latch words   (sequence, sleeping): the sleep/wake protocol of shm/latch.h, sequentially
- *                 consistent
+ *                 consistent; its hints of when to spin, relaxed
  *   undo count    published with release, so that a record is complete before it counts (shm/tx.h)
  *   header flags  set once, read often (shutdown): acquire and release
  *   pool sizes    read relaxed where an old value does no harm (growth, waking everybody)
@@ -70,6 +70,16 @@ static inline void pr_store_seq_cst(uint32_t *word, uint32_t value)
 static inline uint32_t pr_add_seq_cst(uint32_t *word, uint32_t value)
 {
     return __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST);
+}
+
+/* Tells the processor that this is a loop that waits. */
+static inline void pr_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
 }
 
 /* Keeps the compiler from moving stores across; the processor need not be told, because a killed

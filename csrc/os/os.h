@@ -46,6 +46,7 @@ uint64_t pr_os_monotonic_ns(void);
 uint64_t pr_os_random(void);
 uint32_t pr_os_process_id(void);
 uint32_t pr_os_cpu_count(void);
+uint32_t pr_os_cpu(void); /* which one this thread runs on just now */
 
 /* When the thread that forked this process ends, it ends too, and with it its children and its
  * process group. To be called by a process that leads its group. */

@@ -172,6 +172,12 @@ uint64_t pr_os_random(void)
 
 uint32_t pr_os_process_id(void) { return (uint32_t)getpid(); }
 
+uint32_t pr_os_cpu(void)
+{
+    int cpu = sched_getcpu();
+    return cpu < 0 ? 0 : (uint32_t)cpu;
+}
+
 uint32_t pr_os_cpu_count(void)
 {
     cpu_set_t allowed;

@@ -11,7 +11,12 @@
  * sequentially consistent: without that a waker could miss the sleeper while the sleeper misses the
  * new sequence (tests/models/sched.pml).
  *
- * Beside these two words only the session's `ending` (engine/engine.h) and what belongs to the
+ * A waiter whose last waker ran on another processor watches the sequence for some microseconds
+ * before it sleeps: there a wake costs tens of them. If the two shared a processor, spinning would
+ * keep the waker from running. After a vain spin it sleeps at once the next time, then twice that
+ * often, so that waits which are long do not pay.
+ *
+ * Beside these words only the session's `ending` (engine/engine.h) and what belongs to the
  * transactions themselves (the log, its count, `recoveries`: shm/tx.h) are stored to unlogged.
  */
 #ifndef PYRAY_SHM_LATCH_H
@@ -30,7 +35,11 @@ struct pr_latch {
     uint32_t hits;     /* how many of them have been sealed so far (wraps) */
     uint32_t wake_at;  /* wake when hits reaches this, if armed */
     uint32_t armed;    /* PR_LATCH_ARMED, PR_LATCH_ERRORS */
-    uint32_t reserved[8];
+    /* Hints of when to spin (latch.c), outside transactions; any value is safe. */
+    uint32_t waker_cpu; /* 1 + where its last waker ran */
+    uint32_t skips;     /* sleeps that will not spin first */
+    uint32_t backoff;   /* how many of them follow the next vain spin */
+    uint32_t reserved[5];
 };
 _Static_assert(sizeof(struct pr_latch) == 64,
                "one cache line, so that latches do not disturb each other");
@@ -41,7 +50,7 @@ const struct pr_latch *pr_latch_at(const struct pr_context *ctx, pr_index latch)
 
 uint32_t pr_latch_sequence(const struct pr_context *ctx, pr_index latch);
 
-/* Sleeps until the sequence differs from `seen`, at most timeout_ns (negative: no limit).
+/* Spins for a while if that promises something, then sleeps until the sequence differs from `seen`, at most timeout_ns (negative: no limit).
  * PR_OK, PR_TIMEOUT or PR_INTERRUPTED; spurious PR_OK is allowed. */
 enum pr_status pr_latch_sleep(struct pr_context *ctx, pr_index latch, uint32_t seen,
                               int64_t timeout_ns);

@@ -7,8 +7,10 @@ those who do not use it.
 
 from __future__ import annotations
 
+import marshal
 import reprlib
 import sys
+import types
 from collections.abc import Callable
 from pickle import PickleBuffer
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,14 @@ CODE_LIMIT_BYTES = 100 << 20
 """Functions and classes above this usually capture an array by accident (Ray's limit)."""
 SLACK = 1.1
 """An Arrow value whose buffers are larger than what it shows by this factor is compacted."""
+
+
+def _reduce_code(code: types.CodeType) -> tuple[Any, ...]:
+    """Keep the name of its file, which cloudpickle drops since 3.1.3: tracebacks show its lines."""
+    return marshal.loads, (marshal.dumps(code),)
+
+
+_core.register_reducer(types.CodeType, _reduce_code)
 
 _short = reprlib.Repr()
 _short.maxother = _short.maxstring = 200

@@ -64,6 +64,22 @@ asan: c-tests-asan ## C unit tests under AddressSanitizer and UndefinedBehaviorS
 .PHONY: tsan
 tsan: c-tests-tsan ## C unit tests under ThreadSanitizer
 
+# Bounded: each line has a time limit of its own, 30 minutes in all.
+STORM_SEED ?= $(shell shuf -i 1-999999 -n 1)
+.PHONY: storm
+storm: c-programs-release $(VENV)/.installed-test build/extension.stamp ## deaths at random and at every instruction, checked (28 minutes)
+	@echo "storm with STORM_SEED=$(STORM_SEED)"
+	@timeout 300 build/release/test_step --seed=$(STORM_SEED) --each=0 --seconds=240
+	@timeout 180 build/release/test_crash --seed=$(STORM_SEED) --seconds=120
+	@timeout 120 build/release/test_kill --seed=$(STORM_SEED) --seconds=60
+	@timeout 720 $(PY) -m tests.storm --seed $(STORM_SEED) --minutes 8 --pause 0.6
+	@timeout 360 $(PY) -m tests.storm.driver_kills --seed $(STORM_SEED) --times 1000 --seconds 300
+
+SOAK_MINUTES ?= 10
+.PHONY: soak
+soak: $(VENV)/.installed-test build/extension.stamp ## growth under the mixed load with deaths (SOAK_MINUTES=10)
+	@timeout $$(( $(SOAK_MINUTES) * 60 + 300 )) $(PY) -m tests.storm.soak --minutes $(SOAK_MINUTES)
+
 .PHONY: debug
 debug: c-tests-debug ## all tests with audits and failpoints (the debug variant stays built in place)
 	@$(MAKE) PYRAY_BUILD=debug $(VENV)/.installed-test build/extension.stamp

@@ -27,9 +27,11 @@ THREAD_SETTINGS = (
 STARTS_THREADS = {"numpy"}
 """Modules that start as many threads as the settings say when they are imported."""
 START = (
-    "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
-    "from pyray import supervisor; supervisor.main()"
+    "import json, os, sys; path, settings = map(json.loads, sys.stdin); "
+    "os.getppid() == settings['driver_pid'] or sys.exit(1); "
+    "sys.path[:] = path; from pyray import supervisor; supervisor.main(settings)"
 )
+"""The supervisor's program: does not begin to import when the driver is gone already."""
 
 
 @dataclass(slots=True)

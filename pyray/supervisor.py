@@ -16,7 +16,6 @@ and shares the interpreter's pages. When the supervisor itself dies, the kernel 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -285,9 +284,8 @@ def _open_standard_files() -> None:
         os.close(nothing)
 
 
-def main() -> NoReturn:
-    """Run the supervisor with the settings (JSON) on stdin."""
-    settings = json.load(sys.stdin)
+def main(settings: dict[str, Any]) -> NoReturn:
+    """Run the supervisor; for `settings` see `pyray.local_engine`."""
     _open_standard_files()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

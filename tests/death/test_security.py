@@ -106,16 +106,20 @@ def test_write_through_a_view_kills_only_the_writer() -> None:
     [b"", b"\n", b"[]\n", b"[]\n{}", b"\xff\xfe\x00\n{", b"[1]\n[1,2]", b"{" * 100_000,
      b"null\nnull",
      b'[]\n{"control_fd": 0, "heap_fd": 1, "doorbell_fd": 2, "driver_pid": 1}',
-     b'[]\n{"control_fd": 99, "heap_fd": 99, "doorbell_fd": 99, "driver_pid": "x"}'],
-    ids=range(10),
+     b'[]\n{"control_fd": 0, "heap_fd": 1, "doorbell_fd": 2, "driver_pid": DRIVER}',
+     b'[]\n{"control_fd": 99, "heap_fd": 99, "doorbell_fd": 99, "driver_pid": DRIVER}',
+     b'[]\n{"control_fd": "x", "heap_fd": [], "driver_pid": DRIVER}',
+     b'[]\n{"driver_pid": DRIVER}', b'[1, {}]\n{"driver_pid": DRIVER}', b"[]\n{}\n{}"],
+    ids=range(15),
 )  # fmt: skip
 def test_bad_words_to_the_supervisor(words: bytes) -> None:
     run_script(
         f"""
-        import subprocess, sys
+        import os, subprocess, sys
         from pyray.local_engine import START
         command = [sys.executable, "-c", START]
-        done = subprocess.run(command, input={words!r}, capture_output=True, timeout=20)
+        words = {words!r}.replace(b"DRIVER", str(os.getpid()).encode())
+        done = subprocess.run(command, input=words, capture_output=True, timeout=20)
         assert done.returncode == 1, done
         """,
         check=True,

@@ -5,6 +5,8 @@
 #include "engine/actor.h"
 #include "engine/audit.h"
 #include "engine/engine.h"
+#include "engine/mailbox.h"
+#include "engine/names.h"
 #include "engine/repair.h"
 #include "engine/sched.h"
 #include "engine/session.h"

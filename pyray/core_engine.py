@@ -83,8 +83,7 @@ class CoreEngine:
 
     def kill(self, handle: ObjectRef, *, no_restart: bool) -> None:
         """End an actor's process at once."""
-        del no_restart  # actors are not restarted yet
-        _core.kill_actor(handle)
+        _core.kill_actor(handle, no_restart=no_restart)
 
     def cancel(self, ref: ObjectRef, *, force: bool, recursive: bool) -> None:
         """Not offered yet."""

@@ -18,6 +18,7 @@ const char *pr_status_text(enum pr_status status)
     case PR_BAD_SEGMENT: return "not a session of this version of pyray";
     case PR_CORRUPT: return "the session's tables are damaged";
     case PR_OS: return "a system call failed";
+    case PR_LIMIT: return "as many calls wait as are allowed";
     }
     return "unknown status";
 }

@@ -20,6 +20,7 @@ enum pr_status {
     PR_BAD_SEGMENT, /* not a segment of this version of pyray */
     PR_CORRUPT,     /* an invariant does not hold: the session cannot go on */
     PR_OS,          /* a system call failed for another reason */
+    PR_LIMIT,       /* as many calls wait for this actor as are allowed */
 };
 
 const char *pr_status_text(enum pr_status status);

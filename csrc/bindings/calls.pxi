@@ -584,9 +584,9 @@ def resource_class(demand: dict[int, int]) -> tuple[int, bool]:
     return shape, pr_class_feasible(&context, shape)
 
 
-def kill_actor(ObjectRef handle) -> None:
-    """Have the actor's process killed."""
+def kill_actor(ObjectRef handle, *, bint no_restart=True) -> None:
+    """Have the actor's process killed; unless `no_restart`, it restarts if any restart is left."""
     check_session(handle)
-    status = pr_actor_kill(&context, handle.ref)
+    status = pr_actor_kill(&context, handle.ref, no_restart)
     if status != PR_OK:
         raise_status(status, "kill")

@@ -17,7 +17,7 @@ cdef extern from "pyray_core.h" nogil:
 
     enum pr_status:
         PR_OK, PR_PENDING, PR_EMPTY, PR_EXIT, PR_GROW, PR_STALE, PR_STATE, PR_FULL, PR_TABLE_FULL
-        PR_NO_MEMORY, PR_TIMEOUT, PR_INTERRUPTED, PR_BAD_SEGMENT, PR_CORRUPT, PR_OS
+        PR_NO_MEMORY, PR_TIMEOUT, PR_INTERRUPTED, PR_BAD_SEGMENT, PR_CORRUPT, PR_OS, PR_LIMIT
     const char *pr_status_text(pr_status status)
 
     struct pr_ref:
@@ -120,7 +120,7 @@ cdef extern from "pyray_core.h" nogil:
     enum pr_cause:
         PR_CAUSE_NONE, PR_CAUSE_WORKER_DIED, PR_CAUSE_ACTOR_DIED, PR_CAUSE_ACTOR_KILLED
         PR_CAUSE_ACTOR_CREATION, PR_CAUSE_ACTOR_EXITED, PR_CAUSE_OWNER_DIED, PR_CAUSE_CANCELLED
-        PR_CAUSE_STORE_FULL
+        PR_CAUSE_STORE_FULL, PR_CAUSE_ACTOR_UNAVAILABLE
     struct pr_failure:
         uint32_t cause
         uint32_t process_id
@@ -181,6 +181,30 @@ cdef extern from "pyray_core.h" nogil:
     bint pr_class_feasible(const pr_context *ctx, pr_index shape)
     pr_status pr_sweep(pr_context *ctx, pr_index slot, uint32_t wait_status)
 
+    enum: PR_ACTOR_DETACHED
+    enum: PR_ACTOR_OUT_OF_ORDER
+    enum: PR_GROUP_MAX
+    enum: PR_GROUP_SHIFT
+    enum: PR_NAME_TEXT
+    enum: PR_EXCHANGE_MAX
+    struct pr_actor_name:
+        const uint8_t *text
+        uint32_t space_size
+        uint32_t name_size
+    struct pr_actor_plan:
+        pr_actor_name name
+        pr_ref about
+        uint32_t flags
+        uint32_t groups
+        int32_t restarts
+    struct pr_name:
+        uint32_t space_size
+        uint32_t name_size
+        uint8_t *text
+    pr_status pr_name_find(pr_context *ctx, const pr_actor_name *name, pr_ref *handle,
+                           pr_ref *about)
+    pr_status pr_name_next(pr_context *ctx, uint32_t *after, pr_name *copy)
+
     struct pr_submission:
         pr_ref function
         pr_ref arguments
@@ -195,6 +219,8 @@ cdef extern from "pyray_core.h" nogil:
         int32_t retries
         uint32_t flags
         pr_ref actor
+        const pr_actor_plan *plan
+        uint32_t most_calls
         char *name
         pr_ref *results
         uint64_t serial
@@ -209,10 +235,20 @@ cdef extern from "pyray_core.h" nogil:
         pr_ref arguments
         pr_ref result
         pr_ref actor
+        int32_t retries_left
         uint32_t size_bytes
         char *name
         uint8_t *value
     pr_status pr_take(pr_context *ctx, pr_taken *taken)
+    pr_status pr_take_of(pr_context *ctx, uint32_t groups, pr_taken *taken, pr_bool *more)
+    struct pr_ended:
+        pr_index task
+        uint32_t result_count
+        const pr_value *results
+    pr_status pr_exchange(pr_context *ctx, const pr_ended *ended, uint32_t ended_count,
+                          const uint32_t *free_of, pr_taken *taken, uint32_t room,
+                          uint32_t *taken_count)
+    pr_status pr_task_retry(pr_context *ctx, pr_index task)
     pr_status pr_task_results(pr_context *ctx, pr_index task, const pr_ref *after, pr_ref *results,
                               uint32_t count)
     pr_status pr_result_begin(pr_context *ctx, pr_ref result, uint64_t size_bytes, uint64_t *offset)
@@ -221,7 +257,8 @@ cdef extern from "pyray_core.h" nogil:
                         pr_taken *next)
     void pr_task_lend(pr_context *ctx, pr_index task)
     void pr_task_reclaim(pr_context *ctx, pr_index task)
-    pr_status pr_actor_kill(pr_context *ctx, pr_ref handle)
+    pr_status pr_actor_kill(pr_context *ctx, pr_ref handle, bint no_restart)
+    pr_status pr_actor_leave(pr_context *ctx, pr_ref handle)
 
     struct pr_wait:
         const pr_ref *refs

@@ -6,7 +6,33 @@
 #include "engine/sched.h"
 #include "engine/task.h"
 
-enum pr_status pr_actor_new(struct pr_context *ctx, struct pr_ref *handle, pr_index *edge)
+static void set_fields(struct pr_context *ctx, const struct pr_actor *a,
+                       const struct pr_actor_plan *plan)
+{
+    if (a->generation == 0) TX_SET(ctx, a->generation, 1);
+    TX_SET(ctx, a->state, PR_ACTOR_PENDING);
+    TX_SET(ctx, a->slot, PR_NONE);
+    TX_SET(ctx, a->head, PR_NONE);
+    TX_SET(ctx, a->tail, PR_NONE);
+    TX_SET(ctx, a->pending, 0);
+    TX_SET(ctx, a->lanes, PR_NONE);
+    TX_SET(ctx, a->on_chores, 0);
+    TX_SET(ctx, a->creation, PR_NONE);
+    TX_SET(ctx, a->cause, PR_CAUSE_NONE);
+    TX_SET(ctx, a->wait_status, 0);
+    TX_SET(ctx, a->process_id, 0);
+    TX_SET(ctx, a->flags, plan->flags);
+    TX_SET(ctx, a->doubt_head, PR_NONE);
+    TX_SET(ctx, a->doubt_tail, PR_NONE);
+    TX_SET(ctx, a->groups, PR_NONE);
+    TX_SET(ctx, a->task, PR_NONE);
+    TX_SET(ctx, a->restarts_left, plan->restarts);
+    TX_SET(ctx, a->restarts, 0);
+    TX_SET(ctx, a->name, PR_NONE);
+}
+
+enum pr_status pr_actor_new(struct pr_context *ctx, const struct pr_actor_plan *plan,
+                            struct pr_ref *handle, pr_index *edge)
 {
     pr_index actor;
     PR_TRY(pr_pool_take(ctx, PR_POOL_ACTOR, &actor));
@@ -14,23 +40,14 @@ enum pr_status pr_actor_new(struct pr_context *ctx, struct pr_ref *handle, pr_in
     const struct pr_actor *a = pr_actor_at(ctx, actor);
     const struct pr_object *o = pr_object_at(ctx, handle->index);
     handle->generation = o->generation;
-    if (a->generation == 0) TX_SET(ctx, a->generation, 1);
-    TX_SET(ctx, a->state, PR_ACTOR_PENDING);
+    set_fields(ctx, a, plan);
     TX_SET(ctx, a->handle, handle->index);
-    TX_SET(ctx, a->slot, PR_NONE);
-    TX_SET(ctx, a->head, PR_NONE);
-    TX_SET(ctx, a->tail, PR_NONE);
-    TX_SET(ctx, a->pending, 0);
-    TX_SET(ctx, a->lanes, PR_NONE);
-    TX_SET(ctx, a->on_chores, 0);
-    TX_SET(ctx, a->shape, PR_NONE);
-    TX_SET(ctx, a->creation, PR_NONE);
-    TX_SET(ctx, a->cause, PR_CAUSE_NONE);
-    TX_SET(ctx, a->wait_status, 0);
-    TX_SET(ctx, a->process_id, 0);
     pr_object_seal_inline(ctx, handle->index, PR_KIND_FAILURE, 0, "", 0);
     TX_SET(ctx, o->flags, PR_FLAG_HOOK);
     TX_SET(ctx, o->producer, actor);
+    if (plan->flags & PR_ACTOR_DETACHED) pr_object_ref(ctx, handle->index);
+    if (plan->groups > 0) PR_TRY(pr_mailbox_open_groups(ctx, actor, plan->groups));
+    if (plan->name.text != NULL) PR_TRY(pr_name_add(ctx, actor, &plan->name, plan->about));
     return pr_hold(ctx, handle->index, PR_HELD_REF, edge);
 }
 
@@ -43,175 +60,26 @@ enum pr_status pr_actor_find(const struct pr_context *ctx, struct pr_ref handle,
     return PR_OK;
 }
 
-/* ---- lanes ---- */
-
-static pr_index find_lane(const struct pr_context *ctx, pr_index actor, const struct pr_task *t)
-{
-    for (pr_index lane = pr_actor_at(ctx, actor)->lanes; lane != PR_NONE;
-         lane = pr_lane_at(ctx, lane)->link) {
-        const struct pr_lane *l = pr_lane_at(ctx, lane);
-        if (l->caller == t->submitter && l->caller_generation == t->submitter_generation)
-            return lane;
-    }
-    return PR_NONE;
-}
-
-static enum pr_status open_lane(struct pr_context *ctx, pr_index actor, const struct pr_task *t,
-                                pr_index *lane)
+void pr_actor_bind(struct pr_context *ctx, pr_index actor)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
-    PR_TRY(pr_pool_take(ctx, PR_POOL_LANE, lane));
-    const struct pr_lane *l = pr_lane_at(ctx, *lane);
-    TX_SET(ctx, l->previous, PR_NONE);
-    TX_SET(ctx, l->link, a->lanes);
-    if (a->lanes != PR_NONE) TX_SET(ctx, pr_lane_at(ctx, a->lanes)->previous, *lane);
-    TX_SET(ctx, a->lanes, *lane);
-    TX_SET(ctx, l->actor, actor);
-    TX_SET(ctx, l->caller, t->submitter);
-    TX_SET(ctx, l->caller_generation, t->submitter_generation);
-    TX_SET(ctx, l->head, PR_NONE);
-    TX_SET(ctx, l->tail, PR_NONE);
-    return PR_OK;
+    TX_SET(ctx, a->pending, a->pending + 1);
+    pr_object_ref(ctx, a->handle);
 }
 
-static void close_lane(struct pr_context *ctx, pr_index lane)
-{
-    const struct pr_lane *l = pr_lane_at(ctx, lane);
-    if (l->link != PR_NONE) TX_SET(ctx, pr_lane_at(ctx, l->link)->previous, l->previous);
-    if (l->previous != PR_NONE)
-        TX_SET(ctx, pr_lane_at(ctx, l->previous)->link, l->link);
-    else
-        TX_SET(ctx, pr_actor_at(ctx, l->actor)->lanes, l->link);
-    pr_pool_give(ctx, PR_POOL_LANE, lane);
-}
-
-static void append(struct pr_context *ctx, const uint32_t *head, const uint32_t *tail,
-                   pr_index task)
-{
-    const struct pr_task *t = pr_task_at(ctx, task);
-    TX_SET(ctx, t->previous, *tail);
-    TX_SET(ctx, t->link, PR_NONE);
-    if (*tail != PR_NONE)
-        TX_SET(ctx, pr_task_at(ctx, *tail)->link, task);
-    else
-        TX_SET(ctx, *head, task);
-    TX_SET(ctx, *tail, task);
-}
-
-static pr_index take_first(struct pr_context *ctx, const uint32_t *head, const uint32_t *tail)
-{
-    pr_index task = *head;
-    pr_index next = pr_task_at(ctx, task)->link;
-    TX_SET(ctx, *head, next);
-    if (next != PR_NONE)
-        TX_SET(ctx, pr_task_at(ctx, next)->previous, PR_NONE);
-    else
-        TX_SET(ctx, *tail, PR_NONE);
-    return task;
-}
-
-static void deliver(struct pr_context *ctx, pr_index actor, pr_index task)
+void pr_actor_unbind(struct pr_context *ctx, pr_index actor)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
-    TX_SET(ctx, pr_task_at(ctx, task)->state, PR_TASK_READY);
-    append(ctx, &a->head, &a->tail, task);
-    if (a->slot != PR_NONE) pr_tx_wake(ctx, pr_slot_at(ctx, a->slot)->latch);
+    TX_SET(ctx, a->pending, a->pending - 1);
+    pr_object_unref(ctx, a->handle);
 }
 
-/* Moves the ready calls at a lane's head to the mailbox. True when the lane needs no further step
- * now. */
-static bool drain_lane(struct pr_context *ctx, pr_index lane)
-{
-    const struct pr_lane *l = pr_lane_at(ctx, lane);
-    while (l->head != PR_NONE && !pr_tx_is_long(ctx)) {
-        const struct pr_task *t = pr_task_at(ctx, l->head);
-        if (t->awaited > 0) return true;
-        pr_index task = take_first(ctx, &l->head, &l->tail);
-        TX_SET(ctx, t->flags, t->flags & ~(uint32_t)PR_TASK_IN_LANE);
-        deliver(ctx, l->actor, task);
-    }
-    if (l->head != PR_NONE) return pr_task_at(ctx, l->head)->awaited > 0;
-    close_lane(ctx, lane);
-    return true;
-}
-
-enum pr_status pr_actor_accept(struct pr_context *ctx, pr_index task)
-{
-    const struct pr_task *t = pr_task_at(ctx, task);
-    pr_index lane = find_lane(ctx, t->actor, t);
-    if (lane == PR_NONE && t->awaited == 0) {
-        deliver(ctx, t->actor, task);
-        return PR_OK;
-    }
-    if (lane == PR_NONE) PR_TRY(open_lane(ctx, t->actor, t, &lane));
-    TX_SET(ctx, t->flags, t->flags | PR_TASK_IN_LANE);
-    append(ctx, &pr_lane_at(ctx, lane)->head, &pr_lane_at(ctx, lane)->tail, task);
-    return PR_OK;
-}
-
-void pr_actor_call_ready(struct pr_context *ctx, pr_index task)
-{
-    const struct pr_task *t = pr_task_at(ctx, task);
-    pr_index lane = find_lane(ctx, t->actor, t);
-    PR_ASSERT(lane != PR_NONE && (t->flags & PR_TASK_IN_LANE));
-    if (!drain_lane(ctx, lane)) pr_actor_add_chore(ctx, t->actor);
-}
-
-/* ---- life ---- */
-
-pr_index pr_actor_pop(struct pr_context *ctx, pr_index actor)
+uint32_t pr_actor_calls(const struct pr_context *ctx, pr_index actor)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
-    return a->head == PR_NONE ? PR_NONE : take_first(ctx, &a->head, &a->tail);
-}
-
-static void request_kill(struct pr_context *ctx, pr_index slot)
-{
-    const struct pr_slot *s = pr_slot_at(ctx, slot);
-    if (s->requests & PR_REQUEST_KILL) return;
-    TX_SET(ctx, s->requests,
-           s->requests | PR_REQUEST_KILL | PR_REQUEST_EXIT); /* no more work until then */
-    TX_ADD(ctx, pr_engine_root(ctx)->kill_requests, 1);
-    ctx->ring_doorbell = true;
-}
-
-void pr_actor_starts(struct pr_context *ctx, pr_index actor, pr_index slot)
-{
-    PR_ASSERT(pr_actor_at(ctx, actor)->state == PR_ACTOR_PENDING);
-    TX_SET(ctx, pr_actor_at(ctx, actor)->slot, slot);
-}
-
-void pr_actor_created(struct pr_context *ctx, pr_index actor, pr_index slot, bool failed)
-{
-    const struct pr_actor *a = pr_actor_at(ctx, actor);
-    if (failed) {
-        pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_CREATION, NULL);
-    } else if (a->state == PR_ACTOR_PENDING) {
-        TX_SET(ctx, a->state, PR_ACTOR_ALIVE);
-        TX_SET(ctx, a->process_id, pr_slot_at(ctx, slot)->process_id);
-        TX_SET(ctx, pr_slot_at(ctx, slot)->actor, actor);
-    }
-}
-
-void pr_actor_die(struct pr_context *ctx, pr_index actor, enum pr_cause cause,
-                  const struct pr_slot *died)
-{
-    const struct pr_actor *a = pr_actor_at(ctx, actor);
-    if (a->state == PR_ACTOR_DEAD) return;
-    TX_SET(ctx, a->cause, a->cause != PR_CAUSE_NONE ? a->cause : (uint32_t)cause);
-    TX_SET(ctx, a->state, PR_ACTOR_DEAD);
-    if (a->slot != PR_NONE)
-        TX_SET(ctx, pr_slot_at(ctx, a->slot)->actor, PR_NONE); /* the entry may be reused soon */
-    TX_SET(ctx, a->slot, PR_NONE);
-    if (died != NULL) {
-        TX_SET(ctx, a->wait_status, died->wait_status);
-        TX_SET(ctx, a->process_id, died->process_id);
-    }
-    if (a->shape != PR_NONE) {
-        pr_resources_give(ctx, a->shape);
-        TX_SET(ctx, a->shape, PR_NONE);
-    }
-    pr_actor_add_chore(ctx, actor);
+    bool creating =
+        a->state == PR_ACTOR_PENDING || (a->state == PR_ACTOR_RESTARTING && a->task == PR_NONE);
+    return a->pending - (creating && a->pending > 0);
 }
 
 struct pr_failure pr_actor_failure(const struct pr_context *ctx, pr_index actor, const char *name)
@@ -225,23 +93,138 @@ struct pr_failure pr_actor_failure(const struct pr_context *ctx, pr_index actor,
     return failure;
 }
 
-/* The next call of a dead actor, from the mailbox or any lane. */
-static pr_index next_victim(struct pr_context *ctx, const struct pr_actor *a)
+/* ---- beginning ---- */
+
+void pr_actor_starts(struct pr_context *ctx, pr_index actor, pr_index slot)
 {
-    if (a->head != PR_NONE) return take_first(ctx, &a->head, &a->tail);
-    while (a->lanes != PR_NONE) {
-        const struct pr_lane *l = pr_lane_at(ctx, a->lanes);
-        if (l->head != PR_NONE) return take_first(ctx, &l->head, &l->tail);
-        close_lane(ctx, a->lanes);
-    }
-    return PR_NONE;
+    const struct pr_actor *a = pr_actor_at(ctx, actor);
+    PR_ASSERT(a->state == PR_ACTOR_PENDING || a->state == PR_ACTOR_RESTARTING);
+    TX_SET(ctx, a->slot, slot);
 }
+
+void pr_actor_created(struct pr_context *ctx, pr_index actor, pr_index slot, bool failed)
+{
+    const struct pr_actor *a = pr_actor_at(ctx, actor);
+    if (failed) {
+        pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_CREATION, NULL);
+    } else if (a->state == PR_ACTOR_PENDING || a->state == PR_ACTOR_RESTARTING) {
+        TX_SET(ctx, a->state, PR_ACTOR_ALIVE);
+        TX_SET(ctx, a->process_id, pr_slot_at(ctx, slot)->process_id);
+        TX_SET(ctx, pr_slot_at(ctx, slot)->actor, actor);
+    }
+}
+
+/* ---- end of the process ---- */
+
+static void leave_slot(struct pr_context *ctx, const struct pr_actor *a)
+{
+    if (a->slot == PR_NONE) return;
+    TX_SET(ctx, pr_slot_at(ctx, a->slot)->actor, PR_NONE); /* the entry may be reused soon */
+    TX_SET(ctx, a->slot, PR_NONE);
+}
+
+/* The creation task will not run again. If it has never come to its end, its results are pending. */
+static void end_creation(struct pr_context *ctx, pr_index actor)
+{
+    const struct pr_actor *a = pr_actor_at(ctx, actor);
+    pr_index task = a->task;
+    if (task == PR_NONE) return;
+    struct pr_failure failure = pr_actor_failure(ctx, actor, pr_task_at(ctx, task)->name);
+    TX_SET(ctx, a->task, PR_NONE);
+    TX_SET(ctx, pr_task_at(ctx, task)->actor, PR_NONE);
+    if (pr_object_at(ctx, a->creation)->state == PR_OBJECT_SEALED)
+        pr_task_end(ctx, task);
+    else
+        pr_task_fail(ctx, task, &failure);
+}
+
+void pr_actor_die(struct pr_context *ctx, pr_index actor, enum pr_cause cause,
+                  const struct pr_slot *died)
+{
+    const struct pr_actor *a = pr_actor_at(ctx, actor);
+    if (a->state == PR_ACTOR_DEAD) return;
+    TX_SET(ctx, a->cause, a->cause != PR_CAUSE_NONE ? a->cause : (uint32_t)cause);
+    TX_SET(ctx, a->state, PR_ACTOR_DEAD);
+    leave_slot(ctx, a);
+    if (died != NULL) {
+        TX_SET(ctx, a->wait_status, died->wait_status);
+        TX_SET(ctx, a->process_id, died->process_id);
+    }
+    pr_name_remove(ctx, actor);
+    end_creation(ctx, actor);
+    pr_actor_add_chore(ctx, actor);
+    if (a->flags & PR_ACTOR_DETACHED) {
+        TX_SET(ctx, a->flags, a->flags & ~(uint32_t)PR_ACTOR_DETACHED);
+        pr_object_unref(ctx, a->handle);
+    }
+}
+
+void pr_actor_keep_creation(struct pr_context *ctx, pr_index actor, pr_index task)
+{
+    const struct pr_actor *a = pr_actor_at(ctx, actor);
+    TX_SET(ctx, pr_task_at(ctx, task)->state, PR_TASK_KEPT);
+    TX_SET(ctx, a->task, task);
+    pr_actor_unbind(ctx, actor);
+}
+
+static bool is_wanted(const struct pr_context *ctx, const struct pr_actor *a)
+{
+    return pr_object_at(ctx, a->handle)->refs > 0 && a->state != PR_ACTOR_ENDING &&
+           a->cause == PR_CAUSE_NONE;
+}
+
+void pr_actor_lost(struct pr_context *ctx, pr_index actor, pr_index slot)
+{
+    const struct pr_actor *a = pr_actor_at(ctx, actor);
+    if (a->state == PR_ACTOR_DEAD || a->slot != slot) return;
+    const struct pr_slot *died = pr_slot_at(ctx, slot);
+    if (a->restarts_left == 0 || !is_wanted(ctx, a)) {
+        pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_DIED, died);
+        return;
+    }
+    if (a->restarts_left > 0) TX_SET(ctx, a->restarts_left, a->restarts_left - 1);
+    TX_SET(ctx, a->restarts, a->restarts + 1);
+    TX_SET(ctx, a->state, PR_ACTOR_RESTARTING);
+    TX_SET(ctx, a->wait_status, died->wait_status);
+    TX_SET(ctx, a->process_id, died->process_id);
+    leave_slot(ctx, a);
+    pr_mailbox_doubt(ctx, actor);
+    pr_actor_add_chore(ctx, actor);
+}
+
+static void fail_unavailable(struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    struct pr_failure failure = pr_actor_failure(ctx, t->actor, t->name);
+    failure.cause = PR_CAUSE_ACTOR_UNAVAILABLE;
+    pr_task_fail(ctx, task, &failure);
+}
+
+void pr_actor_lost_call(struct pr_context *ctx, pr_index task, const struct pr_slot *died)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    uint32_t ran_ms = (uint32_t)((pr_os_monotonic_ns() - t->started_ns) / 1000000u);
+    if (pr_actor_at(ctx, t->actor)->state == PR_ACTOR_DEAD) {
+        struct pr_failure failure = pr_actor_failure(ctx, t->actor, t->name);
+        failure.ran_ms = ran_ms;
+        pr_task_fail(ctx, task, &failure);
+    } else if (t->retries_left == 0) {
+        struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_ACTOR_UNAVAILABLE, died);
+        pr_task_fail(ctx, task, &failure);
+    } else {
+        if (t->retries_left > 0) TX_SET(ctx, t->retries_left, t->retries_left - 1);
+        TX_SET(ctx, t->next_result, t->results);
+        TX_ADD(ctx, pr_engine_root(ctx)->retried, 1);
+        pr_mailbox_return(ctx, task);
+    }
+}
+
+/* ---- left-over work ---- */
 
 static bool fail_calls(struct pr_context *ctx, pr_index actor)
 {
-    const struct pr_actor *a = pr_actor_at(ctx, actor);
     while (!pr_tx_is_long(ctx)) {
-        pr_index task = next_victim(ctx, a);
+        pr_index task = pr_mailbox_next_victim(ctx, actor);
         if (task == PR_NONE) return true;
         struct pr_failure failure = pr_actor_failure(ctx, actor, pr_task_at(ctx, task)->name);
         pr_task_fail(ctx, task, &failure);
@@ -249,13 +232,40 @@ static bool fail_calls(struct pr_context *ctx, pr_index actor)
     return false;
 }
 
-static bool drain_lanes(struct pr_context *ctx, pr_index actor)
+static bool settle_doubts(struct pr_context *ctx, pr_index actor)
 {
-    pr_index next;
-    for (pr_index lane = pr_actor_at(ctx, actor)->lanes; lane != PR_NONE; lane = next) {
-        next = pr_lane_at(ctx, lane)->link;
-        if (!drain_lane(ctx, lane)) return false;
+    while (!pr_tx_is_long(ctx)) {
+        pr_index task = pr_mailbox_next_doubt(ctx, actor);
+        if (task == PR_NONE) return true;
+        if (pr_task_at(ctx, task)->retries_left == 0)
+            fail_unavailable(ctx, task);
+        else
+            pr_mailbox_keep(ctx, task);
     }
+    return false;
+}
+
+/* The creation task goes on its queue once more, unless nobody wants the actor any more. */
+static void create_again(struct pr_context *ctx, pr_index actor)
+{
+    const struct pr_actor *a = pr_actor_at(ctx, actor);
+    pr_index task = a->task;
+    if (task == PR_NONE) return; /* on its way already */
+    if (!is_wanted(ctx, a) || !pr_object_reopen(ctx, a->creation)) {
+        pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_DIED, NULL);
+        return;
+    }
+    TX_SET(ctx, a->task, PR_NONE);
+    TX_SET(ctx, pr_task_at(ctx, task)->next_result, pr_task_at(ctx, task)->results);
+    pr_actor_bind(ctx, actor);
+    pr_queue_push_front(ctx, task);
+    pr_sched_nudge(ctx);
+}
+
+static bool restart_step(struct pr_context *ctx, pr_index actor)
+{
+    if (!settle_doubts(ctx, actor) || !pr_mailbox_drain_lanes(ctx, actor)) return false;
+    create_again(ctx, actor);
     return true;
 }
 
@@ -267,7 +277,13 @@ static bool may_go(const struct pr_context *ctx, const struct pr_actor *a)
 bool pr_actor_chore_step(struct pr_context *ctx, pr_index actor)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
-    bool done = a->state == PR_ACTOR_DEAD ? fail_calls(ctx, actor) : drain_lanes(ctx, actor);
+    bool done;
+    if (a->state == PR_ACTOR_DEAD)
+        done = fail_calls(ctx, actor);
+    else if (a->state == PR_ACTOR_RESTARTING)
+        done = restart_step(ctx, actor);
+    else
+        done = pr_mailbox_drain_lanes(ctx, actor);
     if (done && may_go(ctx, a)) pr_object_add_chore(ctx, a->handle);
     return done;
 }
@@ -275,8 +291,11 @@ bool pr_actor_chore_step(struct pr_context *ctx, pr_index actor)
 bool pr_actor_released(struct pr_context *ctx, pr_index actor)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
+    if (a->state != PR_ACTOR_DEAD && a->slot == PR_NONE) { /* about to restart */
+        pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_EXITED, NULL);
+        return false;
+    }
     if (a->state != PR_ACTOR_DEAD) {
-        PR_ASSERT(a->slot != PR_NONE); /* a creation task would hold the handle */
         const struct pr_slot *s = pr_slot_at(ctx, a->slot);
         TX_SET(ctx, a->state, PR_ACTOR_ENDING);
         TX_SET(ctx, a->cause, PR_CAUSE_ACTOR_EXITED);
@@ -286,43 +305,82 @@ bool pr_actor_released(struct pr_context *ctx, pr_index actor)
     }
     if (a->on_chores) return false;
     if (a->creation != PR_NONE) pr_object_unref(ctx, a->creation);
+    pr_mailbox_close_groups(ctx, actor);
     TX_SET(ctx, a->state, PR_ACTOR_FREE);
     TX_SET(ctx, a->generation, a->generation + 1 == 0 ? 1 : a->generation + 1);
     pr_pool_give(ctx, PR_POOL_ACTOR, actor);
     return true;
 }
 
-/* ---- kill ---- */
+/* ---- kill and leave ---- */
+
+static void request_kill(struct pr_context *ctx, pr_index slot)
+{
+    const struct pr_slot *s = pr_slot_at(ctx, slot);
+    if (s->requests & PR_REQUEST_KILL) return;
+    TX_SET(ctx, s->requests,
+           s->requests | PR_REQUEST_KILL | PR_REQUEST_EXIT); /* no more work until then */
+    TX_ADD(ctx, pr_engine_root(ctx)->kill_requests, 1);
+    ctx->ring_doorbell = true;
+}
 
 /* The creation task has not been started and will not be. One that is still being submitted finds
- * out when it is complete. */
+ * out when it is complete; one that is KEPT goes with the actor. */
 static void cancel_creation(struct pr_context *ctx, pr_index actor)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
-    if (a->creation == PR_NONE) return;
+    if (a->creation == PR_NONE || a->task != PR_NONE) return;
     pr_index task = pr_object_at(ctx, a->creation)->producer;
     struct pr_failure failure = pr_actor_failure(ctx, actor, pr_task_at(ctx, task)->name);
     pr_task_cancel(ctx, task, &failure);
 }
 
+struct kill {
+    struct pr_ref handle;
+    bool no_restart;
+};
+
 static enum pr_status kill_actor(struct pr_context *ctx, void *argument)
 {
-    const struct pr_ref *handle = argument;
+    const struct kill *op = argument;
     pr_index actor;
-    PR_TRY(pr_actor_find(ctx, *handle, &actor));
+    PR_TRY(pr_actor_find(ctx, op->handle, &actor));
     const struct pr_actor *a = pr_actor_at(ctx, actor);
     if (a->state == PR_ACTOR_DEAD) return PR_OK;
+    if (!op->no_restart && a->restarts_left != 0 && is_wanted(ctx, a)) {
+        if (a->slot != PR_NONE) request_kill(ctx, a->slot); /* else it is about to start anyway */
+        return PR_OK;
+    }
     TX_SET(ctx, a->cause, PR_CAUSE_ACTOR_KILLED);
     if (a->slot != PR_NONE)
         request_kill(ctx, a->slot);
     else
         cancel_creation(ctx, actor);
     pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_KILLED, NULL); /* from now on calls fail */
-    pr_sched_nudge(ctx);                                   /* for what it kept */
+    pr_sched_nudge(ctx);
     return PR_OK;
 }
 
-enum pr_status pr_actor_kill(struct pr_context *ctx, struct pr_ref handle)
+enum pr_status pr_actor_kill(struct pr_context *ctx, struct pr_ref handle, bool no_restart)
 {
-    return pr_operate(ctx, kill_actor, &handle);
+    struct kill op = {handle, no_restart};
+    return pr_operate(ctx, kill_actor, &op);
+}
+
+static enum pr_status leave(struct pr_context *ctx, void *argument)
+{
+    const struct pr_ref *handle = argument;
+    pr_index actor;
+    PR_TRY(pr_actor_find(ctx, *handle, &actor));
+    const struct pr_actor *a = pr_actor_at(ctx, actor);
+    if (a->slot != ctx->slot) return PR_OK; /* dead already */
+    const struct pr_slot *s = pr_slot_at(ctx, ctx->slot);
+    TX_SET(ctx, s->requests, s->requests | PR_REQUEST_EXIT);
+    pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_EXITED, NULL);
+    return PR_OK;
+}
+
+enum pr_status pr_actor_leave(struct pr_context *ctx, struct pr_ref handle)
+{
+    return pr_operate(ctx, leave, &handle);
 }

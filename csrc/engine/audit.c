@@ -70,6 +70,13 @@ static enum pr_status walk_edges(struct audit *a, pr_index head, enum pr_edge_ki
     return PR_OK;
 }
 
+static void add_held(struct audit *a, pr_index shape)
+{
+    const struct pr_class *c = pr_class_at(a->ctx, shape);
+    for (uint32_t i = 0; i < c->demand_count; i++)
+        a->held[c->demand[i].resource] += c->demand[i].amount;
+}
+
 static enum pr_status walk_slot(struct audit *a, pr_index slot)
 {
     const struct pr_slot *s = pr_slot_at(a->ctx, slot);
@@ -95,6 +102,7 @@ static enum pr_status walk_slot(struct audit *a, pr_index slot)
               pr_task_at(a->ctx, t)->claim == slot);
         a->task_lists[t]++;
     }
+    if (s->shape != PR_NONE) add_held(a, s->shape);
     if (s->actor != PR_NONE && s->state != PR_SLOT_DEAD) {
         uint32_t state = pr_actor_at(a->ctx, s->actor)->state;
         CHECK((state != PR_ACTOR_ALIVE && state != PR_ACTOR_ENDING) ||
@@ -155,28 +163,66 @@ static enum pr_status walk_classes(struct audit *a)
     return PR_OK;
 }
 
-static void add_held(struct audit *a, pr_index shape)
+static enum pr_status walk_mailbox(struct audit *a, const struct pr_actor *actor, uint32_t *lanes,
+                                   uint32_t *count)
 {
-    const struct pr_class *c = pr_class_at(a->ctx, shape);
-    for (uint32_t i = 0; i < c->demand_count; i++)
-        a->held[c->demand[i].resource] += c->demand[i].amount;
+    PR_TRY(walk_queue(a, actor->head, actor->tail, PR_TASK_READY, count));
+    PR_TRY(walk_queue(a, actor->doubt_head, actor->doubt_tail, PR_TASK_READY, count));
+    for (pr_index l = actor->lanes; l != PR_NONE; l = pr_lane_at(a->ctx, l)->link, ++*lanes)
+        PR_TRY(walk_queue(a, pr_lane_at(a->ctx, l)->head, pr_lane_at(a->ctx, l)->tail,
+                          PR_TASK_WAITING, count));
+    for (pr_index i = actor->groups; i != PR_NONE; i = pr_lane_at(a->ctx, i)->link, ++*lanes) {
+        const struct pr_lane *g = pr_lane_at(a->ctx, i);
+        PR_TRY(walk_queue(a, g->head, g->tail, PR_TASK_READY, count));
+        PR_TRY(walk_queue(a, g->doubt_head, g->doubt_tail, PR_TASK_READY, count));
+    }
+    return PR_OK;
+}
+
+/* A11: what an actor keeps (a creation that may run again, a name) keeps to the actor. */
+static enum pr_status walk_actor(struct audit *a, pr_index index, uint32_t *lanes)
+{
+    const struct pr_actor *actor = pr_actor_at(a->ctx, index);
+    uint32_t count = 0;
+    CHECK(pr_object_at(a->ctx, actor->handle)->producer == index);
+    PR_TRY(walk_mailbox(a, actor, lanes, &count));
+    CHECK(count <= actor->pending);
+    if (actor->creation != PR_NONE) PR_TRY(count_ref(a, actor->creation));
+    if (actor->flags & PR_ACTOR_DETACHED) PR_TRY(count_ref(a, actor->handle));
+    CHECK(actor->state != PR_ACTOR_DEAD ||
+          (actor->task == PR_NONE && actor->name == PR_NONE && actor->slot == PR_NONE &&
+           !(actor->flags & PR_ACTOR_DETACHED)));
+    CHECK((actor->doubt_head == PR_NONE && actor->task == PR_NONE) || actor->on_chores ||
+          actor->state == PR_ACTOR_ALIVE || actor->state == PR_ACTOR_ENDING);
+    if (actor->task != PR_NONE) {
+        CHECK(pr_task_at(a->ctx, actor->task)->state == PR_TASK_KEPT &&
+              pr_task_at(a->ctx, actor->task)->actor == index);
+        a->task_lists[actor->task]++;
+    }
+    if (actor->name != PR_NONE) CHECK(pr_name_at(a->ctx, actor->name)->actor == index);
+    return PR_OK;
 }
 
 static enum pr_status walk_actors(struct audit *a, uint32_t *lanes)
 {
-    for (pr_index i = 1; i < high_water(a, PR_POOL_ACTOR); i++) {
-        const struct pr_actor *actor = pr_actor_at(a->ctx, i);
-        uint32_t count = 0;
-        if (actor->state == PR_ACTOR_FREE) continue;
-        CHECK(pr_object_at(a->ctx, actor->handle)->producer == i);
-        PR_TRY(walk_queue(a, actor->head, actor->tail, PR_TASK_READY, &count));
-        for (pr_index l = actor->lanes; l != PR_NONE; l = pr_lane_at(a->ctx, l)->link, ++*lanes)
-            PR_TRY(walk_queue(a, pr_lane_at(a->ctx, l)->head, pr_lane_at(a->ctx, l)->tail,
-                              PR_TASK_WAITING, &count));
-        CHECK(count <= actor->pending);
-        if (actor->creation != PR_NONE) PR_TRY(count_ref(a, actor->creation));
-        if (actor->shape != PR_NONE) add_held(a, actor->shape);
-    }
+    for (pr_index i = 1; i < high_water(a, PR_POOL_ACTOR); i++)
+        if (pr_actor_at(a->ctx, i)->state != PR_ACTOR_FREE) PR_TRY(walk_actor(a, i, lanes));
+    return PR_OK;
+}
+
+static enum pr_status walk_names(struct audit *a)
+{
+    uint32_t names = 0;
+    for (uint32_t bucket = 0; bucket < PR_NAME_BUCKETS; bucket++)
+        for (pr_index i = pr_engine_root(a->ctx)->name_buckets[bucket]; i != PR_NONE;
+             i = pr_name_at(a->ctx, i)->link) {
+            const struct pr_name *name = pr_name_at(a->ctx, i);
+            CHECK(i < high_water(a, PR_POOL_NAME) && ++names <= high_water(a, PR_POOL_NAME));
+            CHECK(name->actor != PR_NONE && pr_actor_at(a->ctx, name->actor)->name == i);
+            CHECK(name->space_size + name->name_size <= PR_NAME_TEXT);
+            if (name->about != PR_NONE) PR_TRY(count_ref(a, name->about));
+        }
+    CHECK(names == a->ctx->header->pools[PR_POOL_NAME].used);
     return PR_OK;
 }
 
@@ -208,8 +254,8 @@ static enum pr_status walk_actor_chores(struct audit *a)
         const struct pr_actor *actor = pr_actor_at(a->ctx, i);
         if (actor->state == PR_ACTOR_FREE) continue;
         left_over += actor->on_chores;
-        CHECK(actor->state != PR_ACTOR_DEAD || (actor->head | actor->lanes) == PR_NONE ||
-              actor->on_chores);
+        CHECK(actor->state != PR_ACTOR_DEAD ||
+              (actor->head | actor->lanes | actor->doubt_head) == PR_NONE || actor->on_chores);
     }
     CHECK(listed == left_over);
     return PR_OK;
@@ -263,12 +309,14 @@ static enum pr_status walk_task(struct audit *a, pr_index task)
     PR_TRY(walk_results(a, t));
     PR_TRY(count_ref(a, t->function));
     if (t->arguments != PR_NONE) PR_TRY(count_ref(a, t->arguments));
-    if (t->actor != PR_NONE) PR_TRY(count_ref(a, pr_actor_at(a->ctx, t->actor)->handle));
+    if (t->actor != PR_NONE && t->state != PR_TASK_KEPT)
+        PR_TRY(count_ref(a, pr_actor_at(a->ctx, t->actor)->handle));
     if ((t->flags & PR_TASK_HOLDS) && !(t->flags & PR_TASK_LENT)) add_held(a, t->shape);
     bool in_lane = t->flags & PR_TASK_IN_LANE;
     if (t->state == PR_TASK_WAITING)
         CHECK(on_lists == (in_lane ? 1u : 0u) && (in_lane || t->awaited > 0));
-    if (t->state == PR_TASK_READY || t->state == PR_TASK_RUNNING || t->state == PR_TASK_SUBMITTING)
+    if (t->state == PR_TASK_READY || t->state == PR_TASK_RUNNING ||
+        t->state == PR_TASK_SUBMITTING || t->state == PR_TASK_KEPT)
         CHECK(on_lists == 1);
     if (t->state == PR_TASK_FAILED || t->state == PR_TASK_DONE) CHECK(on_lists == 0);
     return PR_OK;
@@ -339,6 +387,7 @@ static enum pr_status walk_all(struct audit *a)
     PR_TRY(walk_classes(a));
     PR_TRY(walk_actors(a, &lanes));
     CHECK(lanes == a->ctx->header->pools[PR_POOL_LANE].used);
+    PR_TRY(walk_names(a));
     for (pr_index i = 1; i < high_water(a, PR_POOL_TASK); i++) PR_TRY(walk_task(a, i));
     for (pr_index i = 1; i < high_water(a, PR_POOL_OBJECT); i++) PR_TRY(walk_object(a, i));
     PR_TRY(compare_counts(a));

@@ -8,13 +8,16 @@
  *  A4  SEALED with a block: the block's owner is the object; CREATING: on the claims of a live slot
  *  A5  every task is on the one list that its state says; awaited == its awaited edges == unsealed
  *      arguments
- *  A6  for every resource total == free + held by running tasks that have not lent + kept by actors
+ *  A6  for every resource total == free + held by running tasks that have not lent + kept by actors'
+ *      processes
  *  A7  every edge is on its owner's list; every awaited edge and watch is on its object's list
  *  A8  `used` of every pool == entries not on its free list
  *  A9  idle, starting, waking and worker counts == slots in those states
  *  A10 what has work left is on the list of chores: FAILED and DONE tasks, FREEING objects, sealed
  *      objects with waiters (a freed handle may wait for its actor to end instead); nothing else is
  *      on these lists
+ *  A11 what an actor keeps (a creation that may run again, a name, groups) names the actor; a dead
+ *      one keeps nothing; calls in doubt are a restarting actor's, which is on the list of chores
  */
 #ifndef PYRAY_ENGINE_AUDIT_H
 #define PYRAY_ENGINE_AUDIT_H

@@ -9,7 +9,10 @@
  * actor    PENDING (its creation task has not finished) -> ALIVE -> ENDING (no handle and no call
  *          left: its process is asked to end) -> DEAD (the mailbox is failed in bounded steps; the
  *          entry goes with the last holder of the handle object, which calls hold as well)
- *          a kill: PENDING, ALIVE or ENDING -> DEAD at once; the process follows
+ *          a kill, or the actor's own wish: any of them -> DEAD at once; the process follows
+ *          a death of the process: PENDING or ALIVE -> RESTARTING while restarts are left: calls
+ *          that may run again are queued again, the others fail, then its creation task, KEPT
+ *          meanwhile, becomes READY -> ALIVE
  *
  * Resources are taken in the transaction that makes a task RUNNING and given back in the one that
  * ends it. A task that waits in get() lends its resources (PR_TASK_LENT) and takes them back
@@ -28,13 +31,18 @@
 #define PR_POOL_ACTOR 6u
 #define PR_POOL_LANE 7u
 #define PR_POOL_CLASS 8u
-#define PR_POOLS 9u
+#define PR_POOL_NAME 9u
+#define PR_POOLS 10u
 
 #define PR_TASK_INLINE 104u
 #define PR_NAME_BYTES 32u
 #define PR_DEMAND_MAX 8u
 #define PR_RESOURCE_MAX 32u
 #define PR_CLASS_BUCKETS 512u
+#define PR_NAME_BUCKETS 128u
+#define PR_NAME_TEXT 232u  /* an actor's namespace and name together, in bytes */
+#define PR_GROUP_MAX 32u   /* concurrency groups of an actor, the default one included */
+#define PR_GROUP_SHIFT 27u /* a call's group is in its task's flags */
 #define PR_STEP_RESULTS 16u
 #define PR_RESOURCE_UNIT 10000 /* amounts are in 1/10000 */
 #define PR_START_LIMIT_PER_CPU 1u
@@ -47,6 +55,7 @@ enum pr_task_state {
     PR_TASK_RUNNING,
     PR_TASK_FAILED,
     PR_TASK_DONE,
+    PR_TASK_KEPT, /* an actor's creation that runs again if the actor restarts */
 };
 enum pr_task_flag {
     PR_TASK_CREATES_ACTOR = 1,
@@ -91,7 +100,12 @@ enum pr_actor_state {
     PR_ACTOR_PENDING,
     PR_ACTOR_ALIVE,
     PR_ACTOR_ENDING,
-    PR_ACTOR_DEAD
+    PR_ACTOR_DEAD,
+    PR_ACTOR_RESTARTING,
+};
+enum pr_actor_flag {
+    PR_ACTOR_DETACHED = 1,     /* lives without handles: holds one itself */
+    PR_ACTOR_OUT_OF_ORDER = 2, /* a call does not wait for earlier ones of its caller */
 };
 
 /* The handle object (PR_FLAG_HOOK) carries the handles' references; the actor's entry lives as long
@@ -107,16 +121,24 @@ struct pr_actor {
     uint32_t pending; /* calls not finished, creation included */
     uint32_t lanes;   /* callers with a call that waits for its arguments */
     uint32_t on_chores;
-    uint32_t shape;    /* resources it keeps while it lives, or none */
     uint32_t creation; /* result object of the creation task: says why construction failed */
     uint32_t cause;    /* enum pr_cause, once DEAD */
     uint32_t wait_status;
     uint32_t process_id;
-    uint32_t reserved;
+    uint32_t flags;      /* enum pr_actor_flag */
+    uint32_t doubt_head; /* what the mailbox held when the process died: to be failed or kept */
+    uint32_t doubt_tail;
+    uint32_t groups; /* mailboxes of its concurrency groups but the default one */
+    uint32_t task;   /* its creation task while KEPT, or none */
+    int32_t restarts_left;
+    uint32_t restarts; /* so far */
+    uint32_t name;     /* entry of the names, or none */
+    uint32_t reserved[10];
 };
-_Static_assert(sizeof(struct pr_actor) == 64, "one cache line");
+_Static_assert(sizeof(struct pr_actor) == 128, "two cache lines");
 
-/* Calls of one caller that must wait behind one whose arguments are not ready. */
+/* Calls of one caller that must wait behind one whose arguments are not ready; or the mailbox of a
+ * concurrency group, whose number is `caller`. */
 struct pr_lane {
     uint32_t link;
     uint32_t previous;
@@ -125,8 +147,22 @@ struct pr_lane {
     uint32_t caller_generation;
     uint32_t head;
     uint32_t tail;
-    uint32_t reserved;
+    uint32_t doubt_head; /* of a group, as in the actor */
+    uint32_t doubt_tail;
+    uint32_t reserved[3];
 };
+
+/* A named actor: found by hash of namespace and name. */
+struct pr_name {
+    uint32_t link; /* next of its bucket */
+    uint32_t actor;
+    uint32_t about;      /* object that says how to call the actor; held */
+    uint32_t space_size; /* bytes of the namespace at the start of `text`; the name follows */
+    uint32_t name_size;
+    uint32_t reserved;
+    uint8_t text[PR_NAME_TEXT];
+};
+_Static_assert(sizeof(struct pr_name) == 256, "four cache lines");
 
 struct pr_demand {
     uint32_t resource;
@@ -174,6 +210,7 @@ struct pr_engine_root {
     uint64_t submitted, finished, failed, retried, deaths;
     struct pr_resource resources[PR_RESOURCE_MAX];
     uint32_t class_buckets[PR_CLASS_BUCKETS]; /* classes by hash of their demands */
+    uint32_t name_buckets[PR_NAME_BUCKETS];   /* names by hash */
 };
 _Static_assert(sizeof(struct pr_engine_root) + PR_ENGINE_ROOT_OFFSET <= PR_ROOT_SIZE, "root 1");
 
@@ -187,7 +224,8 @@ enum pr_cause {
     PR_CAUSE_ACTOR_EXITED,   /* exit_actor, or no handle left */
     PR_CAUSE_OWNER_DIED,
     PR_CAUSE_CANCELLED,
-    PR_CAUSE_STORE_FULL, /* not even the task's error found room */
+    PR_CAUSE_STORE_FULL,        /* not even the task's error found room */
+    PR_CAUSE_ACTOR_UNAVAILABLE, /* its process died and it restarts; the call is not repeated */
 };
 
 #define PR_KIND_FAILURE 255u /* the kind of an object whose value is a struct pr_failure */
@@ -220,6 +258,10 @@ static inline const struct pr_actor *pr_actor_at(const struct pr_context *ctx, p
 static inline const struct pr_lane *pr_lane_at(const struct pr_context *ctx, pr_index lane)
 {
     return pr_entry(ctx, PR_POOL_LANE, lane);
+}
+static inline const struct pr_name *pr_name_at(const struct pr_context *ctx, pr_index name)
+{
+    return pr_entry(ctx, PR_POOL_NAME, name);
 }
 static inline const struct pr_class *pr_class_at(const struct pr_context *ctx, pr_index shape)
 {

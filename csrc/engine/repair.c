@@ -47,23 +47,33 @@ static void retry(struct pr_context *ctx, pr_index task)
     pr_sched_nudge(ctx);
 }
 
-static void give_up_running(struct pr_context *ctx, pr_index task, const struct pr_slot *died)
+static void give_up_creation(struct pr_context *ctx, pr_index task, const struct pr_slot *died)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
-    bool of_actor = t->flags & (PR_TASK_OF_ACTOR | PR_TASK_CREATES_ACTOR);
+    if (pr_actor_at(ctx, t->actor)->state == PR_ACTOR_RESTARTING)
+        pr_actor_keep_creation(ctx, t->actor, task);
+    else
+        pr_actor_lost_call(ctx, task, died);
+}
+
+static void give_up_running(struct pr_context *ctx, pr_index task, pr_index slot)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    const struct pr_slot *died = pr_slot_at(ctx, slot);
     pr_task_unlink_running(ctx, task);
-    if (!of_actor && t->retries_left != 0) {
+    if (t->flags & (PR_TASK_OF_ACTOR | PR_TASK_CREATES_ACTOR)) {
+        pr_actor_lost(ctx, t->actor, slot);
+        if (t->flags & PR_TASK_CREATES_ACTOR)
+            give_up_creation(ctx, task, died);
+        else
+            pr_actor_lost_call(ctx, task, died);
+    } else if (t->retries_left != 0) {
         retry(ctx, task);
         return;
+    } else {
+        struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_WORKER_DIED, died);
+        pr_task_fail(ctx, task, &failure);
     }
-    if (of_actor) pr_actor_die(ctx, t->actor, PR_CAUSE_ACTOR_DIED, died);
-    struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_WORKER_DIED, died);
-    if (of_actor) {
-        uint32_t ran_ms = failure.ran_ms;
-        failure = pr_actor_failure(ctx, t->actor, t->name);
-        failure.ran_ms = ran_ms;
-    }
-    pr_task_fail(ctx, task, &failure);
     pr_sched_nudge(ctx);
 }
 
@@ -154,9 +164,12 @@ static enum pr_status sweep_step(struct pr_context *ctx, void *argument)
     } else if (s->submitting != PR_NONE) {
         pr_task_abandon(ctx, s->submitting);
     } else if (s->running != PR_NONE) {
-        give_up_running(ctx, s->running, s);
+        give_up_running(ctx, s->running, sweep->slot);
     } else if (s->actor != PR_NONE) {
-        pr_actor_die(ctx, s->actor, PR_CAUSE_ACTOR_DIED, s); /* takes it off the slot */
+        pr_actor_lost(ctx, s->actor, sweep->slot); /* takes it off the slot */
+    } else if (s->shape != PR_NONE) {
+        pr_resources_give(ctx, s->shape);
+        TX_SET(ctx, s->shape, PR_NONE);
     } else if (s->held != PR_NONE) {
         return drop_some_held(ctx, sweep->slot);
     } else if (s->latches != PR_NONE) {

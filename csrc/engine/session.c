@@ -16,6 +16,7 @@ static const struct pr_pool_plan large_tables[PR_POOLS] = {
     [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 64u << 10, 256},
     [PR_POOL_LANE] = {sizeof(struct pr_lane), 64u << 10, 128},
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 64u << 10, 128},
+    [PR_POOL_NAME] = {sizeof(struct pr_name), 64u << 10, 16},
 };
 
 /* For tests: so small that they are soon full, and start so small that they have to grow. */
@@ -29,6 +30,7 @@ static const struct pr_pool_plan small_tables[PR_POOLS] = {
     [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 16, 2},
     [PR_POOL_LANE] = {sizeof(struct pr_lane), 16, 2},
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 16, 2},
+    [PR_POOL_NAME] = {sizeof(struct pr_name), 8, 2},
 };
 
 /* ---- slots and latches ---- */
@@ -61,6 +63,7 @@ static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind,
     TX_SET(ctx, s->running, PR_NONE);
     TX_SET(ctx, s->submitting, PR_NONE);
     TX_SET(ctx, s->actor, PR_NONE);
+    TX_SET(ctx, s->shape, PR_NONE);
     TX_SET(ctx, s->requests, 0);
     TX_SET(ctx, s->wait_status, 0);
     TX_SET(ctx, s->tasks_finished, 0);

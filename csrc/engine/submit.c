@@ -57,17 +57,20 @@ static void set_fields(struct pr_context *ctx, const struct pr_task *t,
 static enum pr_status bind_actor(struct pr_context *ctx, struct submit *op)
 {
     const struct pr_task *t = pr_task_at(ctx, op->task);
+    static const struct pr_actor_plan nothing_special;
     pr_index actor;
     if (op->s->flags & PR_TASK_CREATES_ACTOR) {
-        PR_TRY(pr_actor_new(ctx, &op->handle, &op->handle_edge));
+        const struct pr_actor_plan *plan = op->s->plan != NULL ? op->s->plan : &nothing_special;
+        PR_TRY(pr_actor_new(ctx, plan, &op->handle, &op->handle_edge));
         PR_TRY(pr_actor_find(ctx, op->handle, &actor));
     } else {
         op->handle = op->s->actor;
         PR_TRY(pr_actor_find(ctx, op->handle, &actor));
+        if (op->s->most_calls > 0 && pr_actor_calls(ctx, actor) >= op->s->most_calls)
+            return PR_LIMIT;
     }
     TX_SET(ctx, t->actor, actor);
-    TX_ADD(ctx, pr_actor_at(ctx, actor)->pending, 1);
-    pr_object_ref(ctx, op->handle.index);
+    pr_actor_bind(ctx, actor);
     return PR_OK;
 }
 
@@ -125,11 +128,25 @@ static enum pr_status add_result(struct pr_context *ctx, pr_index task, struct p
     return pr_hold(ctx, ref->index, PR_HELD_REF, edge);
 }
 
-static void fail_call_to_dead_actor(struct pr_context *ctx, pr_index task)
+static void fail_call(struct pr_context *ctx, pr_index task, enum pr_cause cause)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
     struct pr_failure failure = pr_actor_failure(ctx, t->actor, t->name);
+    failure.cause = cause;
     pr_task_fail(ctx, task, &failure);
+}
+
+static enum pr_status call_actor(struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    const struct pr_actor *a = pr_actor_at(ctx, t->actor);
+    if (a->state == PR_ACTOR_DEAD)
+        fail_call(ctx, task, a->cause);
+    else if (a->state == PR_ACTOR_RESTARTING && t->retries_left == 0)
+        fail_call(ctx, task, PR_CAUSE_ACTOR_UNAVAILABLE);
+    else
+        return pr_mailbox_accept(ctx, task);
+    return PR_OK;
 }
 
 static enum pr_status submit_end(struct pr_context *ctx, struct submit *op)
@@ -142,16 +159,9 @@ static enum pr_status submit_end(struct pr_context *ctx, struct submit *op)
         TX_SET(ctx, pr_actor_at(ctx, t->actor)->creation, t->results);
         pr_object_ref(ctx, t->results);
     }
-    if (t->flags & PR_TASK_OF_ACTOR) {
-        const struct pr_actor *a = pr_actor_at(ctx, t->actor);
-        bool lost = a->state == PR_ACTOR_DEAD ||
-                    a->cause == PR_CAUSE_ACTOR_KILLED; /* its death is under way */
-        if (!lost) return pr_actor_accept(ctx, op->task);
-        fail_call_to_dead_actor(ctx, op->task);
-        return PR_OK;
-    }
+    if (t->flags & PR_TASK_OF_ACTOR) return call_actor(ctx, op->task);
     if (t->actor != PR_NONE && pr_actor_at(ctx, t->actor)->state == PR_ACTOR_DEAD)
-        fail_call_to_dead_actor(ctx, op->task); /* killed before it was complete */
+        fail_call(ctx, op->task, pr_actor_at(ctx, t->actor)->cause); /* killed meanwhile */
     else if (t->awaited == 0)
         pr_task_ready(ctx, op->task);
     return PR_OK;

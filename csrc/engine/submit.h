@@ -2,6 +2,7 @@
 #ifndef PYRAY_ENGINE_SUBMIT_H
 #define PYRAY_ENGINE_SUBMIT_H
 
+#include "engine/actor.h"
 #include "engine/task.h"
 
 struct pr_submission {
@@ -20,12 +21,15 @@ struct pr_submission {
     int32_t retries;
     uint32_t flags;      /* PR_TASK_CREATES_ACTOR, PR_TASK_OF_ACTOR, PR_TASK_KEEPS */
     struct pr_ref actor; /* the handle object, for PR_TASK_OF_ACTOR; filled in for CREATES_ACTOR */
+    const struct pr_actor_plan
+        *plan;           /* for CREATES_ACTOR; NULL: an actor without name or restarts */
+    uint32_t most_calls; /* for OF_ACTOR: PR_LIMIT if so many wait; 0: any number */
     char name[PR_NAME_BYTES];
     struct pr_ref *results; /* out: result_count references, one local reference each */
     uint64_t serial;        /* out */
 };
 
-/* Up to PR_STEP_EDGES references and PR_STEP_RESULTS results go in one transaction; more in
+/* PR_STATE: the new actor's name is taken. Up to PR_STEP_EDGES references and PR_STEP_RESULTS results go in one transaction; more in
  * several, during which the task is SUBMITTING and on the claims of this process. */
 PR_MUST_CHECK enum pr_status pr_submit(struct pr_context *ctx, struct pr_submission *submission);
 

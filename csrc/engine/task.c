@@ -41,7 +41,7 @@ void pr_task_unlink_running(struct pr_context *ctx, pr_index task)
 void pr_task_ready(struct pr_context *ctx, pr_index task)
 {
     if (pr_task_at(ctx, task)->flags & PR_TASK_OF_ACTOR) {
-        pr_actor_call_ready(ctx, task);
+        pr_mailbox_call_ready(ctx, task);
         return;
     }
     pr_queue_push(ctx, task);
@@ -117,10 +117,7 @@ static void free_task(struct pr_context *ctx, pr_index task)
     const struct pr_task *t = pr_task_at(ctx, task);
     pr_object_unref(ctx, t->function);
     if (t->arguments != PR_NONE) pr_object_unref(ctx, t->arguments);
-    if (t->actor != PR_NONE) {
-        TX_SET(ctx, pr_actor_at(ctx, t->actor)->pending, pr_actor_at(ctx, t->actor)->pending - 1);
-        pr_object_unref(ctx, pr_actor_at(ctx, t->actor)->handle);
-    }
+    if (t->actor != PR_NONE) pr_actor_unbind(ctx, t->actor);
     TX_SET(ctx, t->state, PR_TASK_FREE);
     TX_SET(ctx, t->generation, t->generation + 1 == 0 ? 1 : t->generation + 1);
     pr_pool_give(ctx, PR_POOL_TASK, task);

@@ -27,6 +27,7 @@ static void describe(const struct pr_context *ctx, pr_index task, struct pr_take
     taken->result = ref_of(ctx, t->results);
     taken->actor =
         t->actor != PR_NONE ? ref_of(ctx, pr_actor_at(ctx, t->actor)->handle) : (struct pr_ref){0};
+    taken->retries_left = t->retries_left;
     taken->size_bytes = t->size_bytes;
     memcpy(taken->name, t->name, PR_NAME_BYTES);
     memcpy(taken->value, t->value, t->size_bytes);
@@ -54,22 +55,27 @@ static void leave_arrival_state(struct pr_context *ctx, const struct pr_slot *s)
     if (s->state != PR_SLOT_BUSY) TX_SET(ctx, s->state, PR_SLOT_BUSY);
 }
 
-static pr_index next_task(struct pr_context *ctx, const struct pr_slot *s)
+static bool is_leaving(const struct pr_context *ctx, const struct pr_slot *s)
 {
-    if (pr_session_ending(ctx)) return PR_NONE;
-    if (s->actor != PR_NONE) return pr_actor_pop(ctx, s->actor);
+    return pr_session_ending(ctx) || (s->requests & PR_REQUEST_EXIT);
+}
+
+static pr_index next_task(struct pr_context *ctx, const struct pr_slot *s, uint32_t groups)
+{
+    if (pr_session_ending(ctx) || (s->requests & PR_REQUEST_KILL)) return PR_NONE;
+    if (s->actor != PR_NONE) return pr_mailbox_pop(ctx, s->actor, groups);
     return s->requests & PR_REQUEST_EXIT ? PR_NONE : pr_queue_pop(ctx);
 }
 
 /* PR_EXIT must not roll the transaction back, so it travels as a mark in `taken`. */
 #define TAKEN_EXIT UINT32_MAX
 
-static enum pr_status take(struct pr_context *ctx, struct pr_taken *taken)
+static enum pr_status take(struct pr_context *ctx, uint32_t groups, struct pr_taken *taken)
 {
     const struct pr_slot *s = pr_slot_at(ctx, ctx->slot);
     leave_arrival_state(ctx, s);
-    bool leaving = pr_session_ending(ctx) || (s->requests & PR_REQUEST_EXIT);
-    pr_index task = next_task(ctx, s);
+    bool leaving = is_leaving(ctx, s);
+    pr_index task = next_task(ctx, s, groups);
     if (task != PR_NONE) {
         start_task(ctx, task);
         describe(ctx, task, taken);
@@ -85,7 +91,7 @@ static enum pr_status take(struct pr_context *ctx, struct pr_taken *taken)
 
 static enum pr_status take_operation(struct pr_context *ctx, void *argument)
 {
-    return take(ctx, argument);
+    return take(ctx, UINT32_MAX, argument);
 }
 
 static enum pr_status answer(struct pr_context *ctx, enum pr_status status,
@@ -98,6 +104,30 @@ static enum pr_status answer(struct pr_context *ctx, enum pr_status status,
 enum pr_status pr_take(struct pr_context *ctx, struct pr_taken *taken)
 {
     return answer(ctx, pr_operate(ctx, take_operation, taken), taken);
+}
+
+struct take_of {
+    uint32_t groups;
+    struct pr_taken *taken;
+    bool more;
+};
+
+static enum pr_status take_of(struct pr_context *ctx, void *argument)
+{
+    struct take_of *op = argument;
+    enum pr_status status = take(ctx, op->groups, op->taken);
+    const struct pr_slot *s = pr_slot_at(ctx, ctx->slot);
+    op->more = s->actor != PR_NONE && pr_mailbox_has_calls(ctx, s->actor);
+    return status;
+}
+
+enum pr_status pr_take_of(struct pr_context *ctx, uint32_t groups, struct pr_taken *taken,
+                          bool *more)
+{
+    struct take_of op = {.groups = groups, .taken = taken};
+    enum pr_status status = pr_operate(ctx, take_of, &op);
+    *more = op.more;
+    return answer(ctx, status, taken);
 }
 
 /* ---- finishing ---- */
@@ -213,35 +243,55 @@ static enum pr_status seal_share(struct pr_context *ctx, const struct finish *op
     return PR_OK;
 }
 
-static void finish_creation(struct pr_context *ctx, const struct pr_task *t)
+/* True when the task may run again and is kept for that. */
+static bool finish_creation(struct pr_context *ctx, pr_index task)
 {
-    bool killed = pr_actor_at(ctx, t->actor)->state == PR_ACTOR_DEAD; /* meanwhile */
+    const struct pr_task *t = pr_task_at(ctx, task);
+    const struct pr_actor *a = pr_actor_at(ctx, t->actor);
+    bool killed = a->state == PR_ACTOR_DEAD; /* meanwhile */
     bool failed = killed || (pr_object_at(ctx, t->results)->flags & PR_FLAG_ERROR);
     if (!failed && (t->flags & PR_TASK_KEEPS)) {
         if (t->flags & PR_TASK_LENT) pr_resources_take(ctx, t->shape);
-        TX_SET(ctx, pr_actor_at(ctx, t->actor)->shape, t->shape);
+        TX_SET(ctx, pr_slot_at(ctx, ctx->slot)->shape, t->shape);
         TX_SET(ctx, t->flags,
-               t->flags & ~(uint32_t)(PR_TASK_HOLDS | PR_TASK_LENT)); /* the actor has them now */
+               t->flags & ~(uint32_t)(PR_TASK_HOLDS | PR_TASK_LENT)); /* the process has them now */
     }
     pr_actor_created(ctx, t->actor, ctx->slot, failed);
+    return !failed && a->restarts_left != 0;
+}
+
+/* The results of a RUNNING task are sealed. */
+static void end_running(struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    PR_ASSERT(t->next_result ==
+              PR_NONE); /* a result that nobody seals would be waited for in vain */
+    bool keep = (t->flags & PR_TASK_CREATES_ACTOR) && finish_creation(ctx, task);
+    pr_task_unlink_running(ctx, task);
+    if (keep)
+        pr_actor_keep_creation(ctx, t->actor, task);
+    else
+        pr_task_end(ctx, task);
+    TX_ADD(ctx, pr_slot_at(ctx, ctx->slot)->tasks_finished, 1);
+    TX_ADD(ctx, pr_engine_root(ctx)->finished, 1);
+}
+
+static bool is_ours(const struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    return t->state == PR_TASK_RUNNING && t->claim == ctx->slot;
 }
 
 static enum pr_status finish(struct pr_context *ctx, void *argument)
 {
     const struct finish *op = argument;
     const struct pr_task *t = pr_task_at(ctx, op->task);
-    if (t->state != PR_TASK_RUNNING || t->claim != ctx->slot) return PR_STATE;
+    if (!is_ours(ctx, op->task)) return PR_STATE;
     if (op->first && t->next_result != t->results) TX_SET(ctx, t->next_result, t->results);
     PR_TRY(seal_share(ctx, op));
     if (op->next == NULL) return PR_OK;
-    PR_ASSERT(t->next_result ==
-              PR_NONE); /* a result that nobody seals would be waited for in vain */
-    if (t->flags & PR_TASK_CREATES_ACTOR) finish_creation(ctx, t);
-    pr_task_unlink_running(ctx, op->task);
-    pr_task_end(ctx, op->task);
-    TX_ADD(ctx, pr_slot_at(ctx, ctx->slot)->tasks_finished, 1);
-    TX_ADD(ctx, pr_engine_root(ctx)->finished, 1);
-    return take(ctx, op->next);
+    end_running(ctx, op->task);
+    return take(ctx, UINT32_MAX, op->next);
 }
 
 /* How many of the results go into one transaction. */
@@ -270,4 +320,91 @@ enum pr_status pr_finish(struct pr_context *ctx, pr_index task, const struct pr_
     enum pr_status status = pr_operate(ctx, finish, &op);
     PR_FAILPOINT(ctx, FINISH_AFTER);
     return answer(ctx, status, next);
+}
+
+/* ---- many at a time ---- */
+
+struct exchange {
+    const struct pr_ended *ended;
+    uint32_t ended_count;
+    const uint32_t *free_of;
+    struct pr_taken *taken;
+    uint32_t room;
+    uint32_t taken_count;
+    bool leaving;
+};
+
+static enum pr_status end_one(struct pr_context *ctx, const struct pr_ended *ended)
+{
+    const struct pr_task *t = pr_task_at(ctx, ended->task);
+    struct finish op = {
+        .task = ended->task, .results = ended->results, .count = ended->result_count};
+    if (!is_ours(ctx, ended->task)) return PR_STATE;
+    if (t->next_result != t->results) TX_SET(ctx, t->next_result, t->results);
+    PR_TRY(seal_share(ctx, &op));
+    end_running(ctx, ended->task);
+    return PR_OK;
+}
+
+static uint32_t groups_with_room(const uint32_t *free_of)
+{
+    uint32_t groups = 0;
+    for (uint32_t i = 0; i < PR_GROUP_MAX; i++) groups |= (uint32_t)(free_of[i] > 0) << i;
+    return groups;
+}
+
+static enum pr_status exchange(struct pr_context *ctx, void *argument)
+{
+    struct exchange *op = argument;
+    const struct pr_slot *s = pr_slot_at(ctx, ctx->slot);
+    uint32_t free_of[PR_GROUP_MAX];
+    memcpy(free_of, op->free_of, sizeof free_of);
+    op->taken_count = 0;
+    for (uint32_t i = 0; i < op->ended_count; i++) PR_TRY(end_one(ctx, &op->ended[i]));
+    for (; op->taken_count < op->room; op->taken_count++) {
+        uint32_t groups = groups_with_room(free_of);
+        pr_index task = s->actor == PR_NONE ? PR_NONE : next_task(ctx, s, groups);
+        if (task == PR_NONE) break;
+        free_of[pr_task_at(ctx, task)->flags >> PR_GROUP_SHIFT]--;
+        start_task(ctx, task);
+        describe(ctx, task, &op->taken[op->taken_count]);
+    }
+    op->leaving = is_leaving(ctx, s);
+    pr_sched_nudge(ctx); /* what waited for the results */
+    return PR_OK;
+}
+
+enum pr_status pr_exchange(struct pr_context *ctx, const struct pr_ended *ended,
+                           uint32_t ended_count, const uint32_t free_of[PR_GROUP_MAX],
+                           struct pr_taken *taken, uint32_t room, uint32_t *taken_count)
+{
+    struct exchange op = {.ended = ended,
+                          .ended_count = ended_count,
+                          .free_of = free_of,
+                          .taken = taken,
+                          .room = room};
+    PR_ASSERT(ended_count <= PR_EXCHANGE_MAX && room <= PR_EXCHANGE_MAX);
+    if (ended_count > 0) PR_FAILPOINT(ctx, FINISH_BEFORE);
+    PR_TRY(pr_operate(ctx, exchange, &op));
+    if (ended_count > 0) PR_FAILPOINT(ctx, FINISH_AFTER);
+    *taken_count = op.taken_count;
+    if (op.taken_count > 0) PR_FAILPOINT(ctx, TAKE_DONE);
+    return op.leaving && op.taken_count == 0 ? PR_EXIT : PR_OK;
+}
+
+static enum pr_status retry(struct pr_context *ctx, void *argument)
+{
+    const pr_index *task = argument;
+    const struct pr_task *t = pr_task_at(ctx, *task);
+    if (!is_ours(ctx, *task)) return PR_STATE;
+    if (t->retries_left == 0) return PR_EMPTY;
+    if (t->retries_left > 0) TX_SET(ctx, t->retries_left, t->retries_left - 1);
+    TX_SET(ctx, t->attempt, t->attempt + 1);
+    TX_ADD(ctx, pr_engine_root(ctx)->retried, 1);
+    return PR_OK;
+}
+
+enum pr_status pr_task_retry(struct pr_context *ctx, pr_index task)
+{
+    return pr_transact(ctx, retry, &task);
 }

@@ -15,6 +15,7 @@ struct pr_taken {
     struct pr_ref arguments;
     struct pr_ref result; /* the first */
     struct pr_ref actor;
+    int32_t retries_left;
     uint32_t size_bytes;
     char name[PR_NAME_BYTES];
     uint8_t value[PR_TASK_INLINE];
@@ -25,6 +26,32 @@ struct pr_taken {
  * had before this call, else it may sleep over a task that comes in between; PR_EXIT: it should
  * end. */
 PR_MUST_CHECK enum pr_status pr_take(struct pr_context *ctx, struct pr_taken *taken);
+
+/* For an actor that runs many calls at a time: a call of one of the groups (of engine/mailbox.h)
+ * whose bit is set. `*more`: others wait. Answers as pr_take. */
+PR_MUST_CHECK enum pr_status pr_take_of(struct pr_context *ctx, uint32_t groups,
+                                        struct pr_taken *taken, bool *more);
+
+/* A call that has ended, with all its results: at most PR_STEP_RESULTS of them, with at most
+ * PR_STEP_EDGES children together. */
+struct pr_ended {
+    pr_index task;
+    uint32_t result_count;
+    const struct pr_value *results;
+};
+#define PR_EXCHANGE_MAX 8u
+
+/* Ends some calls, at most PR_EXCHANGE_MAX, and takes up to `room` new ones (at most
+ * PR_EXCHANGE_MAX), in one transaction: at most `free[i]` of group i. PR_OK also when none was
+ * there to take; PR_EXIT: the process should end when its calls have ended; PR_STALE: a child of a
+ * result is gone, and nothing was done. */
+PR_MUST_CHECK enum pr_status pr_exchange(struct pr_context *ctx, const struct pr_ended *ended,
+                                         uint32_t ended_count, const uint32_t free_of[PR_GROUP_MAX],
+                                         struct pr_taken *taken, uint32_t room,
+                                         uint32_t *taken_count);
+
+/* One of this process's calls raised and is to run again: PR_EMPTY when no retry is left. */
+PR_MUST_CHECK enum pr_status pr_task_retry(struct pr_context *ctx, pr_index task);
 
 /* References of the results that follow `after` (NULL: from the first on); at most PR_STEP_RESULTS
  * at a time. */

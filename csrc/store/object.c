@@ -105,6 +105,17 @@ void pr_object_seal_inline(struct pr_context *ctx, pr_index object, uint32_t kin
     seal(ctx, o, kind, flags);
 }
 
+bool pr_object_reopen(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    if (o->state == PR_OBJECT_PENDING) return true;
+    if (o->state != PR_OBJECT_SEALED || o->block != PR_NONE || o->children != PR_NONE) return false;
+    TX_SET(ctx, o->flags, o->flags & ~(uint32_t)PR_FLAG_ERROR);
+    TX_SET(ctx, o->size_bytes, 0);
+    TX_SET(ctx, o->state, PR_OBJECT_PENDING);
+    return true;
+}
+
 void pr_object_ref(struct pr_context *ctx, pr_index object)
 {
     TX_ADD(ctx, pr_object_at(ctx, object)->refs, 1);

@@ -127,6 +127,10 @@ void pr_object_seal_block(struct pr_context *ctx, pr_index object, uint32_t kind
 void pr_object_seal_inline(struct pr_context *ctx, pr_index object, uint32_t kind, uint32_t flags,
                            const void *bytes, uint32_t size_bytes);
 
+/* For a result that is the engine's own and seen by nobody else: PENDING again, so that its task
+ * can run once more. False: it has a payload or children. */
+bool pr_object_reopen(struct pr_context *ctx, pr_index object);
+
 void pr_object_ref(struct pr_context *ctx, pr_index object);
 void pr_object_unref(struct pr_context *ctx, pr_index object);
 void pr_object_pin(struct pr_context *ctx, pr_index object);

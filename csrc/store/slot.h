@@ -34,7 +34,7 @@ struct pr_slot {
     uint32_t idle_previous;
     uint32_t requests;
     uint32_t wait_status; /* how it died, as waitpid tells */
-    uint32_t reserved;
+    uint32_t shape;       /* resources that its actor keeps, given back by the sweep; or none */
     uint64_t tasks_finished;
     uint64_t reserved2[7];
 };

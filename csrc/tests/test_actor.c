@@ -188,19 +188,19 @@ static void killed_actors_fail_their_calls(void)
     CHECK(fixture_finish(&worker, &taken, 0, &taken) == PR_EMPTY);
     struct pr_ref running = call(actor, NULL), waiting = call(actor, NULL);
     OK(pr_take(&worker, &taken));
-    OK(pr_actor_kill(&driver, actor));
-    OK(pr_actor_kill(&driver, actor));
+    OK(pr_actor_kill(&driver, actor, true));
+    OK(pr_actor_kill(&driver, actor, true));
     CHECK(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL);
     CHECK(pr_engine_root(&driver)->kill_requests == 1);
     CHECK(failure_of(waiting).cause == PR_CAUSE_ACTOR_KILLED); /* at once */
     AUDIT(&driver);
     OK(pr_sweep(&driver, worker.slot, 9));
     CHECK(failure_of(running).cause == PR_CAUSE_ACTOR_KILLED);
-    OK(pr_actor_kill(&driver, actor));
+    OK(pr_actor_kill(&driver, actor, true));
     struct pr_ref late = call(actor, NULL);
     CHECK(failure_of(late).cause == PR_CAUSE_ACTOR_KILLED);
     CHECK(pr_engine_root(&driver)->resources[0].free == 4 * PR_RESOURCE_UNIT);
-    CHECK(pr_actor_kill(&driver, function) == PR_STATE);
+    CHECK(pr_actor_kill(&driver, function, true) == PR_STATE);
     pr_release(&driver, actor);
     CHECK(fixture_accounts(&driver).actors == 0);
     close_session();
@@ -220,9 +220,11 @@ static void a_killed_actor_makes_room_for_tasks(void)
     OK(pr_submit(&driver, &s));
     CHECK(pr_take(&second, &taken) == PR_EMPTY);
     uint32_t before = pr_latch_sequence(&second, pr_slot_at(&second, second.slot)->latch);
-    OK(pr_actor_kill(&driver, actor));
-    CHECK(pr_latch_sequence(&second, pr_slot_at(&second, second.slot)->latch) != before);
+    OK(pr_actor_kill(&driver, actor, true));
     CHECK(pr_take(&worker, &taken) == PR_EXIT); /* not a worker like any other */
+    CHECK(pr_latch_sequence(&second, pr_slot_at(&second, second.slot)->latch) == before);
+    OK(pr_sweep(&driver, worker.slot, 9)); /* its resources are its process's until then */
+    CHECK(pr_latch_sequence(&second, pr_slot_at(&second, second.slot)->latch) != before);
     OK(pr_take(&second, &taken));
     pr_session_detach(&second, false);
     close_session();
@@ -235,8 +237,8 @@ static struct pr_ref kill_during_construction(struct pr_taken *taken)
     struct pr_ref actor = create_actor(PR_RESOURCE_UNIT, PR_TASK_KEEPS);
     struct pr_ref before = call(actor, NULL);
     OK(pr_take(&worker, taken));
-    OK(pr_actor_kill(&driver, actor));
-    OK(pr_actor_kill(&driver, actor));
+    OK(pr_actor_kill(&driver, actor, true));
+    OK(pr_actor_kill(&driver, actor, true));
     CHECK(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL);
     CHECK(pr_engine_root(&driver)->kill_requests == 1);
     struct pr_ref after = call(actor, NULL);
@@ -299,7 +301,7 @@ static void a_kill_takes_a_queued_creation_off_its_queue(void)
     struct pr_ref actor = create_actor(PR_RESOURCE_UNIT, PR_TASK_KEEPS);
     struct pr_ref before = call(actor, NULL);
     CHECK(pr_engine_root(&driver)->ready_count == 1);
-    OK(pr_actor_kill(&driver, actor));
+    OK(pr_actor_kill(&driver, actor, true));
     CHECK(pr_engine_root(&driver)->ready_count == 0);
     CHECK(pr_engine_root(&driver)->kill_requests == 0);
     CHECK(failure_of(created).cause == PR_CAUSE_ACTOR_KILLED);
@@ -322,7 +324,7 @@ static void a_kill_fails_a_creation_that_waits_for_an_argument(void)
     s.awaited = &pending;
     s.awaited_count = 1;
     OK(pr_submit(&driver, &s));
-    OK(pr_actor_kill(&driver, s.actor));
+    OK(pr_actor_kill(&driver, s.actor, true));
     CHECK(failure_of(created).cause == PR_CAUSE_ACTOR_KILLED);
     AUDIT(&driver);
     OK(pr_take(&worker, &taken));

@@ -49,7 +49,7 @@ void member_forget(struct member *m)
 {
     m->role = ABSENT;
     m->leaving = m->running = m->sleeping = m->waiting = false;
-    m->ref_count = m->pin_count = m->handle_count = 0;
+    m->ref_count = m->pin_count = m->handle_count = m->call_count = 0;
     m->creating = (struct pr_ref){0};
     m->latch = PR_NONE;
     m->begun = 0;
@@ -100,7 +100,7 @@ const char *member_check_sleep(struct member *m)
     if (s->state == PR_SLOT_WAKING) return "a worker sleeps although it is on the way";
     if (s->requests & PR_REQUEST_KILL) return NULL; /* its sleep ends otherwise */
     if (s->requests & PR_REQUEST_EXIT) return "a worker sleeps although it should end";
-    if (s->actor != PR_NONE && pr_actor_at(&m->ctx, s->actor)->head != PR_NONE)
+    if (s->actor != PR_NONE && pr_mailbox_has_calls(&m->ctx, s->actor))
         return "an actor sleeps although its mailbox has calls";
     return NULL;
 }
@@ -136,15 +136,16 @@ static bool sweep_all(struct pr_context *reaper)
     return true;
 }
 
-/* A worker that runs all it is given; constructors fail and succeed in turn. */
-static void run_all(struct pr_context *ctx)
+/* A worker that runs all it is given; constructors fail and succeed in turn, and so do those of one
+ * actor that restarts for ever. */
+static void run_all(struct pr_context *ctx, int round)
 {
     static struct pr_taken taken;
     struct pr_value values[WORLD_RESULTS];
     enum pr_status status = pr_take(ctx, &taken);
     for (int i = 0; status == PR_OK && i < 500; i++) {
         struct pr_value value = {
-            .kind = 1, .flags = i % 2 ? PR_FLAG_ERROR : 0, .bytes = "", .size_bytes = 0};
+            .kind = 1, .flags = (i + round) % 2 ? PR_FLAG_ERROR : 0, .bytes = "", .size_bytes = 0};
         for (uint32_t j = 0; j < taken.result_count; j++) values[j] = value;
         status = pr_finish(ctx, taken.task, values, taken.result_count, &taken);
     }
@@ -166,6 +167,17 @@ static const char *describe(const struct pr_accounts *a)
     return text;
 }
 
+static bool kill_detached(struct pr_context *reaper)
+{
+    for (pr_index i = 1; i < reaper->header->pools[PR_POOL_ACTOR].high_water; i++) {
+        const struct pr_actor *a = pr_actor_at(reaper, i);
+        if (a->state == PR_ACTOR_FREE || !(a->flags & PR_ACTOR_DETACHED)) continue;
+        struct pr_ref handle = {a->handle, pr_object_at(reaper, a->handle)->generation};
+        if (pr_actor_kill(reaper, handle, true) != PR_OK) return false;
+    }
+    return true;
+}
+
 const char *world_end(struct world *world)
 {
     struct pr_context *reaper = &world->reaper, *heir = &world->member[WORLD_MEMBERS - 1].ctx;
@@ -174,13 +186,14 @@ const char *world_end(struct world *world)
     for (int round = 0; round < 60; round++) {
         pr_index slot;
         if (!sweep_all(reaper)) return "sweep failed";
+        if (!kill_detached(reaper)) return "kill failed";
         if (pr_audit(reaper, &accounts, &what) != PR_OK) return what;
         if (nothing_left(&accounts)) return NULL;
         if (pr_engine_root(reaper)->spawn_requests == 0 && pr_worker_request(reaper) != PR_OK)
             return "no worker";
         if (pr_worker_reserve(reaper, &slot) != PR_OK) return "no slot";
         if (pr_worker_adopt(heir, slot) != PR_OK) return "not adopted";
-        run_all(heir);
+        run_all(heir, round);
     }
     return describe(&accounts);
 }

@@ -11,7 +11,7 @@
 #include "tests/session_fixture.h"
 
 enum { WORLD_MEMBERS = 6, MEMBER_REFS = 20, MEMBER_PINS = 6, MEMBER_HANDLES = 3, MEMBER_WAITS = 8 };
-enum { WORLD_SHAPES = 3, WORLD_RESULTS = 40 };
+enum { WORLD_SHAPES = 3, WORLD_RESULTS = 40, MEMBER_CALLS = 4 };
 
 enum role { ABSENT, DRIVER = 1, SUPERVISOR = 2, WORKER = 4 };
 
@@ -34,6 +34,9 @@ struct member {
     struct pr_taken taken;
     struct pr_ref results[WORLD_RESULTS];
     uint64_t begun; /* bit i: result i is being written */
+
+    uint32_t call_count; /* calls that run beside `taken`: of an actor that runs many at a time */
+    struct pr_taken calls[MEMBER_CALLS];
 
     bool sleeping; /* PR_EMPTY was the answer; `seen` is the sequence from before */
     uint32_t seen;

@@ -227,14 +227,62 @@ static void submit(struct member *m)
     submit_wish(m, &w);
 }
 
+static const uint8_t names[] = "spacename0name1name2";
+
+/* One of a few names, so that some are taken. */
+static struct pr_actor_name some_name(struct member *m)
+{
+    return (struct pr_actor_name){.text = names, .space_size = 5, .name_size = 4 + below(m, 2) * 6};
+}
+
+static struct pr_actor_plan some_plan(struct member *m)
+{
+    struct pr_actor_plan plan = {.flags = one_in(m, 4) ? PR_ACTOR_OUT_OF_ORDER : 0,
+                                 .groups = one_in(m, 4) ? 1 + below(m, 2) : 0,
+                                 .restarts = (int32_t)below(m, 4) - 1};
+    if (one_in(m, 6)) plan.flags |= PR_ACTOR_DETACHED;
+    if (one_in(m, 3)) plan.name = some_name(m);
+    if (one_in(m, 2)) plan.about = any_ref(m);
+    return plan;
+}
+
 static void create_actor(struct member *m)
 {
     struct wish w;
     if (m->ref_count == 0 || m->handle_count == MEMBER_HANDLES || crowded(m)) return;
     if (m->world == NULL && !one_in(m, 8)) return; /* few workers, and each actor takes one */
     wish(m, &w);
+    struct pr_actor_plan plan = some_plan(m);
+    if (m->world == NULL) plan.flags &= ~(uint32_t)PR_ACTOR_DETACHED; /* nobody would end it */
+    w.s.plan = one_in(m, 4) ? NULL : &plan;
     w.s.flags = PR_TASK_CREATES_ACTOR | (one_in(m, 2) ? PR_TASK_KEEPS : 0);
-    if (submit_wish(m, &w)) m->handles[m->handle_count++] = w.s.actor;
+    bool spoilt = spoil(m, w.captured, w.s.captured_count);
+    enum pr_status status = pr_submit(&m->ctx, &w.s);
+    if (status == PR_STATE && w.s.plan != NULL && plan.name.text != NULL) return; /* taken */
+    if ((spoilt && status == PR_STALE) || !done(m, "create", status)) return;
+    for (uint32_t i = 0; i < w.s.result_count; i++) keep(m, w.results[i]);
+    m->handles[m->handle_count++] = w.s.actor;
+}
+
+static void find_name(struct member *m)
+{
+    struct pr_actor_name name = some_name(m);
+    struct pr_ref handle, about;
+    enum pr_status status = pr_name_find(&m->ctx, &name, &handle, &about);
+    if (status == PR_EMPTY || m->handle_count == MEMBER_HANDLES) return;
+    if (!done(m, "name_find", status)) return;
+    status = pr_acquire(&m->ctx, &handle, 1);
+    if (status != PR_STALE && done(m, "acquire", status)) m->handles[m->handle_count++] = handle;
+}
+
+static void list_names(struct member *m)
+{
+    struct pr_name name;
+    uint32_t after = 0;
+    enum pr_status status;
+    while ((status = pr_name_next(&m->ctx, &after, &name)) == PR_OK)
+        CHECK(name.space_size == 5 && memcmp(name.text, names, 5) == 0);
+    if (status != PR_EMPTY) unexpected(m, "name_next", status);
 }
 
 static bool any_handle(struct member *m, struct pr_ref *handle)
@@ -251,9 +299,16 @@ static void call_actor(struct member *m)
     struct pr_ref handle;
     if (m->ref_count == 0 || crowded(m) || !any_handle(m, &handle)) return;
     wish(m, &w);
-    w.s.flags = PR_TASK_OF_ACTOR;
+    w.s.flags = PR_TASK_OF_ACTOR | below(m, 3) << PR_GROUP_SHIFT;
     w.s.actor = handle;
-    submit_wish(m, &w);
+    w.s.most_calls = one_in(m, 4) ? 1 + below(m, 4) : 0;
+    if (w.s.most_calls == 0) {
+        submit_wish(m, &w);
+        return;
+    }
+    enum pr_status status = pr_submit(&m->ctx, &w.s);
+    if (status == PR_LIMIT || !done(m, "call", status)) return;
+    for (uint32_t i = 0; i < w.s.result_count; i++) keep(m, w.results[i]);
 }
 
 /* Calls that have to wait behind the first, if that one's argument is pending. */
@@ -276,7 +331,18 @@ static void call_actor_often(struct member *m)
 static void kill_actor(struct member *m)
 {
     struct pr_ref handle;
-    if (any_handle(m, &handle)) done(m, "kill", pr_actor_kill(&m->ctx, handle));
+    if (any_handle(m, &handle)) done(m, "kill", pr_actor_kill(&m->ctx, handle, one_in(m, 2)));
+}
+
+/* The actor of this process ends itself, which may have happened before. */
+static void leave_actor(struct member *m)
+{
+    pr_index actor = pr_slot_at(&m->ctx, m->ctx.slot)->actor;
+    if (actor == PR_NONE || !one_in(m, 3)) return;
+    const struct pr_actor *a = pr_actor_at(&m->ctx, actor);
+    struct pr_ref handle = {a->handle, pr_object_at(&m->ctx, a->handle)->generation};
+    enum pr_status status = pr_actor_leave(&m->ctx, handle);
+    if (status != PR_STALE) done(m, "leave", status);
 }
 
 static void note_taken(struct member *m, enum pr_status status)
@@ -372,6 +438,91 @@ static void finish(struct member *m)
     if (status == PR_TABLE_FULL) return; /* as before: it may be finished again */
     m->taken = next;
     note_taken(m, status);
+}
+
+/* ---- many calls at a time ---- */
+
+static void take_another(struct member *m)
+{
+    bool more;
+    if (m->leaving || m->call_count == MEMBER_CALLS) return;
+    if (pr_slot_at(&m->ctx, m->ctx.slot)->actor == PR_NONE) return;
+    listen(m);
+    m->sleeping = false;
+    enum pr_status status = pr_take_of(&m->ctx, 1 + below(m, 7), &m->calls[m->call_count], &more);
+    if (status == PR_OK)
+        m->call_count++;
+    else if (status != PR_EMPTY && status != PR_EXIT)
+        unexpected(m, "take_of", status);
+}
+
+/* Calls with few results, and no payload begun: the others are finished one by one. */
+static uint32_t choose_ended(struct member *m, struct pr_ended *ended, struct pr_value *values)
+{
+    uint32_t count = 0, limit = below(m, m->call_count + 1);
+    for (uint32_t i = 0; i < limit; i++) {
+        if (m->calls[i].result_count > PR_STEP_RESULTS) break;
+        ended[count++] = (struct pr_ended){m->calls[i].task, m->calls[i].result_count, values};
+        for (uint32_t j = 0; j < m->calls[i].result_count; j++)
+            *values++ = (struct pr_value){.kind = 1,
+                                          .flags = one_in(m, 8) ? PR_FLAG_ERROR : 0,
+                                          .bytes = "result",
+                                          .size_bytes = below(m, 7)};
+    }
+    return count;
+}
+
+static void drop_calls(struct member *m, uint32_t count)
+{
+    m->call_count -= count;
+    memmove(m->calls, m->calls + count, m->call_count * sizeof *m->calls);
+}
+
+static void exchange(struct member *m)
+{
+    struct pr_ended ended[MEMBER_CALLS];
+    struct pr_value values[MEMBER_CALLS * PR_STEP_RESULTS];
+    uint32_t taken, free_of[PR_GROUP_MAX] = {below(m, 3), below(m, 2), below(m, 3)};
+    struct pr_taken new_ones[MEMBER_CALLS];
+    if (m->call_count == 0 && pr_slot_at(&m->ctx, m->ctx.slot)->actor == PR_NONE) return;
+    uint32_t count = choose_ended(m, ended, values);
+    uint32_t room = MEMBER_CALLS - (m->call_count - count);
+    listen(m);
+    m->sleeping = false;
+    enum pr_status status = pr_exchange(&m->ctx, ended, count, free_of, new_ones, room, &taken);
+    if (status == PR_TABLE_FULL) return;
+    if (status != PR_OK && status != PR_EXIT) {
+        unexpected(m, "exchange", status);
+        return;
+    }
+    drop_calls(m, count);
+    memcpy(m->calls + m->call_count, new_ones, taken * sizeof *new_ones);
+    m->call_count += taken;
+}
+
+static void finish_many_results(struct member *m)
+{
+    struct pr_value values[WORLD_RESULTS];
+    struct pr_taken next;
+    if (m->call_count == 0 || m->running) return;
+    for (uint32_t i = 0; i < m->calls[0].result_count; i++)
+        values[i] = (struct pr_value){.kind = 1, .bytes = "", .size_bytes = 0};
+    listen(m);
+    m->sleeping = false;
+    enum pr_status status =
+        pr_finish(&m->ctx, m->calls[0].task, values, m->calls[0].result_count, &next);
+    if (status == PR_TABLE_FULL) return;
+    drop_calls(m, 1);
+    m->taken = next;
+    note_taken(m, status);
+}
+
+static void retry_call(struct member *m)
+{
+    if (!m->running && m->call_count == 0) return;
+    pr_index task = m->running ? m->taken.task : m->calls[0].task;
+    enum pr_status status = pr_task_retry(&m->ctx, task);
+    if (status != PR_EMPTY) done(m, "retry", status);
 }
 
 static void lend(struct member *m)
@@ -507,6 +658,13 @@ static const struct {
     {"call_actor", call_actor, 7, 5},
     {"call_actor_often", call_actor_often, 7, 2},
     {"kill_actor", kill_actor, DRIVER, 1},
+    {"find_name", find_name, 7, 1},
+    {"list_names", list_names, 7, 1},
+    {"leave_actor", leave_actor, WORKER, 1},
+    {"take_another", take_another, WORKER, 6},
+    {"exchange", exchange, WORKER, 6},
+    {"finish_many_results", finish_many_results, WORKER, 3},
+    {"retry_call", retry_call, WORKER, 1},
     {"take", take, WORKER, 16},
     {"begin_result", begin_result, WORKER, 6},
     {"abort_result", abort_result, WORKER, 2},

@@ -376,6 +376,7 @@ static enum pr_status leave(struct pr_context *ctx, void *argument)
     if (a->slot != ctx->slot) return PR_OK; /* dead already */
     const struct pr_slot *s = pr_slot_at(ctx, ctx->slot);
     TX_SET(ctx, s->requests, s->requests | PR_REQUEST_EXIT);
+    pr_tx_wake(ctx, s->latch); /* another thread than this one may sleep on it */
     pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_EXITED, NULL);
     return PR_OK;
 }

@@ -62,16 +62,6 @@ class Code:
         """Pickle by value: for foreign picklers, and for code that refers to itself."""
         return Code, (self.target, self._key)
 
-    def __del__(
-        self,
-        _is_open: Callable[[], bool] = _core.is_session_open,
-        _wake: Callable[[], None] = _core.wake_workers,
-    ) -> None:
-        """Let sleeping workers forget it, with all that it captured."""
-        if self._refs and _is_open():
-            self._refs.clear()
-            _wake()
-
 
 def _reduce(code: Code) -> tuple[Any, ...]:
     if code._exporting:  # noqa: SLF001  (a function of this class in all but place)

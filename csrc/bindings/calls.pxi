@@ -51,6 +51,7 @@ def put_code(code) -> tuple[ObjectRef, int]:
     check_usable()
     cdef uint64_t session = session_nonce
     encode_pickle(e, code, PR_INLINE_BYTES)
+    e.value.flags |= PR_FLAG_CODE
     require_session(session)
     return put_encoded(e), e.value.size_bytes
 

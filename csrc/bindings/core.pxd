@@ -14,6 +14,7 @@ cdef extern from "pyray_core.h" nogil:
     enum: PR_STEP_RESULTS
     enum: PR_KIND_FAILURE
     enum: PR_FLAG_ERROR
+    enum: PR_FLAG_CODE
 
     enum pr_status:
         PR_OK, PR_PENDING, PR_EMPTY, PR_EXIT, PR_GROW, PR_STALE, PR_STATE, PR_FULL, PR_TABLE_FULL

@@ -67,13 +67,10 @@ def known_code(code_key):
         return None
 
 
-def wake_workers() -> None:
-    """Have idle workers look whether functions that they know are gone."""
-    pr_latch_wake_all(&context)
-
-
 cdef int forget_functions() except -1:
-    """Before sleeping: a function that nobody can call must not keep what it captured."""
+    """Before sleeping: a function that nobody can call must not keep what it captured.
+
+    The end of the last reference to one wakes all workers (PR_FLAG_CODE)."""
     cdef pr_ref ref
     cdef uint64_t key
     cdef uint32_t known = len(functions)
@@ -86,7 +83,6 @@ cdef int forget_functions() except -1:
         for code_key in [one for one, packed in code_keys.items() if packed not in functions]:
             del code_keys[code_key]
         gc.collect()   # functions and their globals are cycles, which may hold other code
-        pr_latch_wake_all(&context)   # others may know them too
     return 0
 
 

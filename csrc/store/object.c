@@ -145,6 +145,7 @@ static void free_entry(struct pr_context *ctx, pr_index object)
 static void maybe_free(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
+    if (o->refs == 0 && (o->flags & PR_FLAG_CODE)) ctx->wake_all = true;
     if (o->refs > 0 || o->pins > 0) return;
     PR_ASSERT(o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_PENDING ||
               o->state == PR_OBJECT_CREATING);

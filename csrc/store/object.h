@@ -38,6 +38,7 @@ enum pr_object_flag {
     PR_FLAG_ON_CHORES = 2,
     PR_FLAG_HOOK = 4,   /* the engine must be asked before the entry is freed (an actor's handle) */
     PR_FLAG_RESULT = 8, /* some task's result: an aborted CREATING goes back to PENDING */
+    PR_FLAG_CODE = 16,  /* workers that know it forget it with its last reference: they are woken */
 };
 
 struct pr_object {

@@ -219,6 +219,25 @@ static void full_tables_refuse_and_recover(void)
     close_two(0);
 }
 
+/* The last reference may go in a chore, which anybody performs: the wake must not depend on whose
+ * reference it was. */
+static void the_end_of_code_wakes_all(void)
+{
+    struct pr_ref code, container;
+    open_two();
+    pr_index latch = pr_slot_at(&two, two.slot)->latch;
+    struct pr_value value = {.flags = PR_FLAG_CODE, .bytes = "", .size_bytes = 0};
+    OK(pr_put_inline(&one, &value, &code));
+    struct pr_value holder = {.bytes = "", .size_bytes = 0, .children = &code, .child_count = 1};
+    OK(pr_put_inline(&one, &holder, &container));
+    uint32_t seen = pr_latch_sequence(&one, latch);
+    pr_release(&one, code);
+    CHECK(pr_latch_sequence(&one, latch) == seen);
+    pr_release(&one, container);
+    CHECK(pr_latch_sequence(&one, latch) != seen);
+    close_two(0);
+}
+
 int main(int argc, char **argv)
 {
     harness_start(argc, argv);
@@ -231,6 +250,7 @@ int main(int argc, char **argv)
     RUN(containers_hold_their_contents);
     RUN(many_children_in_steps);
     RUN(a_stale_child_voids_the_put);
+    RUN(the_end_of_code_wakes_all);
     RUN(statistics_count_bytes);
     RUN(full_tables_refuse_and_recover);
     return harness_end();

@@ -243,6 +243,29 @@ def test_task_may_catch_the_error_of_another() -> None:
 # ---- Exceptions that are difficult.
 
 
+def test_nested_tasks_keep_the_innermost_class_and_show_the_way() -> None:
+    @ray.remote
+    def inner() -> None:
+        raise Mine(3, detail="deep")
+
+    @ray.remote
+    def middle() -> None:
+        ray.get(inner.remote())
+
+    @ray.remote
+    def outer() -> None:
+        ray.get(middle.remote())
+
+    with pytest.raises(Mine) as caught:
+        ray.get(outer.remote(), timeout=20)
+    error = caught.value
+    assert error.code == 3
+    text = str(error)
+    for name in ("outer", "middle", "inner"):
+        assert f"ray::{name}() (pid=" in text
+    assert "RayTaskError(Mine)" in text
+
+
 class Unpicklable(Exception):
     def __init__(self, text: str) -> None:
         super().__init__(text)

@@ -123,7 +123,8 @@ static void leave_slot(struct pr_context *ctx, const struct pr_actor *a)
     TX_SET(ctx, a->slot, PR_NONE);
 }
 
-/* The creation task will not run again. If it has never come to its end, its results are pending. */
+/* The creation task will not run again. If it has never come to its end, its results are
+ * pending. */
 static void end_creation(struct pr_context *ctx, pr_index actor)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);

@@ -29,8 +29,9 @@ struct pr_submission {
     uint64_t serial;        /* out */
 };
 
-/* PR_STATE: the new actor's name is taken. Up to PR_STEP_EDGES references and PR_STEP_RESULTS results go in one transaction; more in
- * several, during which the task is SUBMITTING and on the claims of this process. */
+/* PR_STATE: the new actor's name is taken. Up to PR_STEP_EDGES references and PR_STEP_RESULTS
+ * results go in one transaction; more in several, during which the task is SUBMITTING and on the
+ * claims of this process. */
 PR_MUST_CHECK enum pr_status pr_submit(struct pr_context *ctx, struct pr_submission *submission);
 
 /* A submission that will not be completed: the results that exist already must not stay pending for

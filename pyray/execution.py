@@ -13,6 +13,8 @@ from pyray import _core, exceptions
 from pyray.task_error import RayTaskError, serializable_cause
 from pyray.tracebacks import format_traceback
 
+retire_worker = _core.retire
+"""Have this worker end after the task that it runs."""
 NODE_IP = "127.0.0.1"
 
 

@@ -8,6 +8,7 @@ One extension module out of small files, one subject each:
     buffers.pxi    views on the heap that keep their object alive
     pickler.pxi    pickle protocol 5 with out-of-band buffers, through one reused pickler
     codec.pxi      Python value <-> stored value (the wire format), packed arguments
+    packed.pxi     lists of numbers of one type, packed
     calls.pxi      put, get, wait, submit
     worker.pxi     the worker's loop and the supervisor's operations
     inspect.pxi    statistics, audit
@@ -16,7 +17,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset, strlen
+from libc.string cimport memcmp, memcpy, memset, strlen
 
 from core cimport *
 
@@ -33,6 +34,7 @@ include "refs.pxi"
 include "buffers.pxi"
 include "pickler.pxi"
 include "codec.pxi"
+include "packed.pxi"
 include "calls.pxi"
 include "worker.pxi"
 include "inspect.pxi"

@@ -10,6 +10,8 @@
 #   PICKLE5    {u32 buffers, u32 references, u64 in-band size}, buffers x {u64 offset, u64 size},
 #              references x {u32 index, u32 generation}, the in-band pickle, then each buffer at a
 #              multiple of 64
+#   FLOAT_LIST INT_LIST           8 each, native order: a list of numbers of one type (packed.pxi)
+#   PACKED_FLOATS PACKED_INTS     the same, loaded as a PackedList
 #   FAILURE    struct pr_failure: an error of the system, not of the user's code
 #
 # Packed arguments (a task's `value` of at most PR_TASK_INLINE bytes):
@@ -28,6 +30,10 @@ cdef enum Kind:
     KIND_NDARRAY = 8
     KIND_PICKLE5 = 9
     KIND_AWAITED = 10   # packed arguments only: a reference whose value is the argument
+    KIND_FLOAT_LIST = 11
+    KIND_INT_LIST = 12
+    KIND_PACKED_FLOATS = 13   # in the order of the lists
+    KIND_PACKED_INTS = 14
 
 cdef enum:
     HEAP_ALIGNMENT = 64
@@ -117,6 +123,10 @@ cdef int encode(Encoded e, value, uint32_t limit) except -1:
         encode_str(e, value, limit)
     elif kind is ndarray_type or (ndarray_type is None and find_numpy() and kind is ndarray_type):
         encode_array(e, value, limit)
+    elif kind is list:
+        encode_list(e, value, limit)
+    elif kind is PackedList:
+        encode_packed(e, value, limit)
     else:
         encode_pickle(e, value, limit)
     return 0
@@ -271,6 +281,10 @@ cdef decode(uint32_t kind, const uint8_t *at, uint64_t size, View view):
         return True
     if kind == KIND_FALSE:
         return False
+    if kind == KIND_FLOAT_LIST or kind == KIND_INT_LIST:
+        return decode_list(kind, at, size // 8)
+    if kind == KIND_PACKED_FLOATS or kind == KIND_PACKED_INTS:
+        return decode_packed(kind, at, size, view)
     raise exceptions.SessionCorruptedError(f"an object has the unknown kind {kind}")
 
 

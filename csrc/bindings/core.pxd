@@ -172,6 +172,7 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_worker_adopt(pr_context *ctx, pr_index slot)
     pr_status pr_worker_request(pr_context *ctx)
     pr_status pr_worker_trim(pr_context *ctx, uint32_t keep)
+    pr_status pr_worker_retire(pr_context *ctx)
     pr_status pr_latch_claim(pr_context *ctx, pr_index *latch)
     void pr_latch_unclaim(pr_context *ctx, pr_index latch)
     void pr_session_end(pr_context *ctx)

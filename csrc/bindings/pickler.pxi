@@ -19,12 +19,44 @@ cdef object ndarray_type = None         # numpy.ndarray once numpy is loaded
 cdef object new_ndarray = None
 cdef dict reducers = {}                 # exact type -> function(value) -> reduce tuple
 cdef set known_types = set()            # types that have been asked about
+cdef object array_sharer = None         # while a tool of pyray.util pickles calls
+cdef uint64_t SHARED_FROM_BYTES = 64 << 10   # as PIN_FROM_BYTES: smaller ones have no views
 cdef object discover_reducers = None    # pyray.serialization.discover
 
 
 def register_reducer(type_, reducer) -> None:
     """Pickle exact instances of `type_` with `reducer(value) -> (callable, arguments)`."""
     reducers[type_] = reducer
+
+
+def share_arrays(sharer):
+    """From now on a large numpy array inside of a pickle is stored apart, and is a reference there.
+
+    `sharer(array)` gives the reference, or None; None instead of a function ends it. Returns what
+    was in effect before.
+    """
+    global array_sharer
+    before, array_sharer = array_sharer, sharer
+    return before
+
+
+def load_shared(ObjectRef ref):
+    """A shared array, where its pickle is loaded: a view on the one copy in the store."""
+    return get_one(ref, None)
+
+
+def same_bytes(buffer, other) -> bool:
+    """Whether two contiguous buffers of one size hold the same bytes. Releases the GIL."""
+    cdef const uint8_t[::1] one = memoryview(buffer).cast("B"), two = memoryview(other).cast("B")
+    cdef bint same
+    cdef size_t size = one.shape[0]
+    if one.shape[0] != two.shape[0]:
+        return False
+    if size == 0:
+        return True
+    with nogil:
+        same = memcmp(&one[0], &two[0], size) == 0
+    return same
 
 
 def set_discovery(function) -> None:
@@ -102,6 +134,10 @@ class PicklerMixin:
             self.children.append(value)
             return load_ref, ((<ObjectRef>value).ref.index, (<ObjectRef>value).ref.generation)
         if kind is ndarray_type or (ndarray_type is None and find_numpy() and kind is ndarray_type):
+            if array_sharer is not None and value.nbytes >= SHARED_FROM_BYTES:
+                ref = array_sharer(value)
+                if ref is not None:
+                    return load_shared, (ref,)
             return reduce_array(value)
         reducer = reducers.get(kind)
         if reducer is None and kind not in known_types:

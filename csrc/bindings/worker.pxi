@@ -67,6 +67,12 @@ def known_code(code_key):
         return None
 
 
+def retire() -> bool:
+    """Have this worker end after the task that it runs; False in an actor or a driver."""
+    check_usable()
+    return pr_worker_retire(&context) == PR_OK
+
+
 cdef int forget_functions() except -1:
     """Before sleeping: a function that nobody can call must not keep what it captured.
 

@@ -260,6 +260,16 @@ enum pr_status pr_worker_trim(struct pr_context *ctx, uint32_t keep)
     return pr_transact(ctx, trim, &keep);
 }
 
+static enum pr_status retire(struct pr_context *ctx, void *argument)
+{
+    const struct pr_slot *s = pr_slot_at(ctx, ctx->slot);
+    if (s->running == PR_NONE || s->actor != PR_NONE) return PR_STATE;
+    TX_SET(ctx, s->requests, s->requests | PR_REQUEST_EXIT);
+    return PR_OK;
+}
+
+enum pr_status pr_worker_retire(struct pr_context *ctx) { return pr_transact(ctx, retire, NULL); }
+
 static enum pr_status claim_latch(struct pr_context *ctx, void *argument)
 {
     return new_latch(ctx, ctx->slot, argument);

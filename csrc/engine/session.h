@@ -49,6 +49,10 @@ PR_MUST_CHECK enum pr_status pr_worker_request(struct pr_context *ctx);
 /* Asks the longest idle worker to end if more than `keep` are idle. PR_EMPTY if none is asked. */
 PR_MUST_CHECK enum pr_status pr_worker_trim(struct pr_context *ctx, uint32_t keep);
 
+/* This worker takes no more tasks: it ends after the one that it runs. PR_STATE: it runs none, or
+ * it is an actor's. */
+PR_MUST_CHECK enum pr_status pr_worker_retire(struct pr_context *ctx);
+
 /* A latch for another thread of this process. */
 PR_MUST_CHECK enum pr_status pr_latch_claim(struct pr_context *ctx, pr_index *latch);
 void pr_latch_unclaim(struct pr_context *ctx, pr_index latch);

@@ -251,6 +251,22 @@ static void a_leaving_worker_passes_the_wake_up_on(void)
     close_session();
 }
 
+static void a_worker_that_retires_ends_after_its_task(void)
+{
+    struct pr_taken taken;
+    struct pr_ref results[2];
+    open_session();
+    CHECK(pr_worker_retire(&worker) == PR_STATE); /* it runs nothing */
+    submit(&results[0], 1, 0);
+    submit(&results[1], 1, 0);
+    OK(pr_take(&worker, &taken));
+    OK(pr_worker_retire(&worker));
+    CHECK(fixture_finish(&worker, &taken, 1, &taken) == PR_EXIT);
+    const struct pr_engine_root *root = pr_engine_root(&driver);
+    CHECK(root->spawn_requests + root->starting > 0); /* for the other task */
+    close_session();
+}
+
 /* Starting a process takes long; a worker that idles meanwhile is not kept waiting for it. */
 static void idle_workers_are_woken_while_others_start(void)
 {
@@ -354,6 +370,7 @@ int main(int argc, char **argv)
     RUN(resources_are_respected_and_lent);
     RUN(nothing_needed_always_fits);
     RUN(a_leaving_worker_passes_the_wake_up_on);
+    RUN(a_worker_that_retires_ends_after_its_task);
     RUN(idle_workers_are_woken_while_others_start);
     RUN(many_different_demands);
     RUN(a_session_that_ends_sends_workers_home);

@@ -1,0 +1,1 @@
+"""Tests of the tools on top of the API: pyray.util."""

@@ -10,6 +10,7 @@ arrays are references to one copy in the store (`pyray/sharing.py`).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import types
@@ -292,8 +293,9 @@ class Pool:
         self._feeds.clear()
         refs = self._take_outstanding()
         if refs and runtime.is_ours():
-            for ref in wait(refs, num_returns=len(refs), timeout=0)[1]:
-                runtime.engine().cancel(ref, force=True, recursive=True)
+            with contextlib.suppress(NotImplementedError):  # an engine that cannot: they end
+                for ref in wait(refs, num_returns=len(refs), timeout=0)[1]:
+                    runtime.engine().cancel(ref, force=True, recursive=True)
         self._forget()
 
     def join(self) -> None:

@@ -605,16 +605,11 @@ static void request_worker(struct member *m)
     if (status != PR_EMPTY) done(m, "request", status);
 }
 
-static void retire(struct member *m)
-{
-    enum pr_status status = pr_worker_retire(&m->ctx);
-    if (status != PR_STATE) done(m, "retire", status);
-}
-
 static void trim(struct member *m)
 {
-    enum pr_status status = pr_worker_trim(&m->ctx, below(m, 2));
-    if (status != PR_EMPTY) done(m, "trim", status);
+    enum pr_status status = m->role == WORKER ? pr_worker_retire(&m->ctx) /* by itself */
+                                              : pr_worker_trim(&m->ctx, below(m, 2));
+    if (status != PR_EMPTY && status != PR_STATE) done(m, "trim", status);
 }
 
 static void join(struct member *m)
@@ -681,8 +676,7 @@ static const struct {
     {"unclaim_latch", unclaim_latch, 7, 1},
     {"wait_arm", wait_arm, 7, 5},
     {"request_worker", request_worker, 7, 1},
-    {"retire", retire, WORKER, 1},
-    {"trim", trim, SUPERVISOR, 2},
+    {"trim", trim, WORKER | SUPERVISOR, 2},
     {"join", join, SUPERVISOR, 5},
     {"sweep", sweep, SUPERVISOR, 5},
     {"chores", chores, SUPERVISOR, 1},

@@ -4,6 +4,7 @@
 
 #include "engine/actor.h"
 #include "engine/audit.h"
+#include "engine/cancel.h"
 #include "engine/engine.h"
 #include "engine/mailbox.h"
 #include "engine/names.h"

@@ -180,18 +180,39 @@ def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
 
 
 def cancel(ray_waitable: ObjectRef, *, force: bool = False, recursive: bool = True) -> None:
-    """Cancel a task.
+    """Cancel a task, or a call of an actor's method.
+
+    A task that has not begun never runs. One that runs is interrupted: its main thread gets a
+    `KeyboardInterrupt`, also in the middle of `time.sleep` or `ray.get`; compiled code gets it when
+    it returns to Python. Calls that an actor has begun are not interrupted: they can ask
+    `ray.get_runtime_context().is_canceled()`, and end with this error whatever they return.
+    Nothing happens to a task that has finished. Cancelled tasks are not retried.
+
+    Args:
+        ray_waitable: A reference to a result of the task.
+        force: Kill the task's worker instead of interrupting it.
+        recursive: Cancel as well what the task has submitted, and what that has submitted. `force`
+            reaches the tasks among them, not the calls of actors.
+
+    Example:
+        >>> import time
+        >>> import pyray as ray
+        >>> ref = ray.remote(time.sleep).remote(1000)
+        >>> ray.cancel(ref)
+        >>> ray.get(ref)
+        Traceback (most recent call last):
+        pyray.exceptions.TaskCancelledError: ...
 
     Raises:
         TypeError: If it is not given a reference.
-        NotImplementedError: Always, in this version.
+        ValueError: If `force` is asked for a call of an actor: `ray.kill` ends an actor.
     """
     if not isinstance(ray_waitable, ObjectRef):
         raise TypeError(
             "ray.cancel() only supported for object refs. For actors, try ray.kill(). "
             f"Got: {type(ray_waitable)}."
         )
-    runtime.engine().cancel(ray_waitable, force=force, recursive=recursive)
+    runtime.engine().cancel(ray_waitable, force=bool(force), recursive=bool(recursive))
 
 
 def cluster_resources() -> dict[str, float]:

@@ -86,8 +86,8 @@ class CoreEngine:
         _core.kill_actor(handle, no_restart=no_restart)
 
     def cancel(self, ref: ObjectRef, *, force: bool, recursive: bool) -> None:
-        """Not offered yet."""
-        raise NotImplementedError("ray.cancel is not available in this version of pyray.")
+        """Cancel the task that produces `ref`."""
+        _core.cancel_task(ref, force=force, recursive=recursive)
 
     def resources(self) -> dict[str, tuple[float, float]]:
         """Return (total, free) by resource name."""

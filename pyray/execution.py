@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyray import _core, exceptions
+from pyray.runtime_context import current_task_id
 from pyray.task_error import RayTaskError, serializable_cause
 from pyray.tracebacks import format_traceback
 
@@ -25,6 +26,8 @@ def translate_error(error: BaseException, task_name: str) -> Exception:
     """
     if isinstance(error, SystemExit):
         leave(error)
+    if isinstance(error, KeyboardInterrupt):
+        error = _cancelled(error)
     place = _place()
     if isinstance(error, _core.FailedArgument):
         return RayTaskError.from_failed_argument(task_name, error.args[0], **place)
@@ -34,6 +37,14 @@ def translate_error(error: BaseException, task_name: str) -> Exception:
     translated = RayTaskError(task_name, format_traceback(error), cause, **place)
     _clear_frames(error)
     return translated
+
+
+def _cancelled(interrupt: KeyboardInterrupt) -> exceptions.TaskCancelledError:
+    """Return what callers see of a task that was interrupted."""
+    cancelled = exceptions.TaskCancelledError(current_task_id())
+    cancelled.__cause__, cancelled.__context__ = interrupt.__cause__, interrupt.__context__
+    cancelled.__suppress_context__ = interrupt.__suppress_context__
+    return cancelled.with_traceback(interrupt.__traceback__)
 
 
 def _clear_frames(error: BaseException | None) -> None:
@@ -98,6 +109,6 @@ class RetryExceptions:
             try:
                 return self.function(*args, **kwargs)
             except self.kinds:
-                if left == 0:
+                if left == 0 or _core.is_task_cancelled():
                     raise
                 left -= 1

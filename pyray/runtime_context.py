@@ -9,6 +9,14 @@ from pyray import _core, runtime
 from pyray.ids import JobID, NodeID, TaskID
 
 
+def current_task_id() -> TaskID | None:
+    """Return the id of the running task; None outside of a task."""
+    _, serial, _ = _core.current_task()
+    if serial == 0:
+        return None
+    return TaskID(serial.to_bytes(8, "big") + b"\xff" * 12 + b"\x01\x00\x00\x00")
+
+
 class RuntimeContext:
     """What the calling code can know about its surroundings."""
 
@@ -22,10 +30,8 @@ class RuntimeContext:
 
     def get_task_id(self) -> str | None:
         """Return the id of the running task in hex; None outside of a task."""
-        _, serial, _ = _core.current_task()
-        if serial == 0:
-            return None
-        return str(TaskID(serial.to_bytes(8, "big") + b"\xff" * 12 + b"\x01\x00\x00\x00").hex())
+        task_id = current_task_id()
+        return None if task_id is None else task_id.hex()
 
     def get_task_name(self) -> str | None:
         """Return the name of the running task; None outside of a task."""
@@ -41,6 +47,18 @@ class RuntimeContext:
     def get_worker_id(self) -> str:
         """Return an id of this process in hex."""
         return (os.getpid().to_bytes(8, "big") + _core.nonce().to_bytes(20, "big")).hex()
+
+    def is_canceled(self) -> bool:
+        """Return whether somebody has called `ray.cancel` on the running task.
+
+        A method of an actor is not interrupted: one that runs long asks, and ends by itself.
+
+        Raises:
+            RuntimeError: If the calling process is no worker.
+        """
+        if not runtime.is_worker():
+            raise RuntimeError("is_canceled() only works in tasks and actors: this is a driver.")
+        return _core.is_task_cancelled()
 
     @property
     def namespace(self) -> str:

@@ -59,7 +59,7 @@ class Supervisor:
         self.poller = select.poll()
         for descriptor in (self.doorbell, self.driver, self.deaths):
             self.poller.register(descriptor, select.POLLIN)
-        self.kills_seen = 0
+        self.signals_seen = 0
         self.next_trim_s = time.monotonic() + TRIM_AFTER_S
 
     def serve(self) -> None:
@@ -71,7 +71,7 @@ class Supervisor:
             if self.driver in self._wait(self._patience_s()):
                 return
             self.reap()
-            self.kill_requested_workers()
+            self.send_requested_signals()
             self.trim()
 
     def _wait(self, seconds: float | None) -> list[int]:
@@ -179,15 +179,17 @@ class Supervisor:
         strangers = _children() - self.slots.keys()
         return {pid for pid in strangers if os.getsid(pid) not in self.slots}
 
-    def kill_requested_workers(self) -> None:
-        """Carry out `ray.kill`."""
-        requests = _core.kill_requests()
-        if requests == self.kills_seen:
+    def send_requested_signals(self) -> None:
+        """Carry out `ray.kill` and `ray.cancel`: nobody else knows that a pid is not another's."""
+        requests = _core.signal_requests()
+        if requests == self.signals_seen:
             return
-        self.kills_seen = requests
+        self.signals_seen = requests
         for pid, slot in self.slots.items():
             if _core.kill_requested(slot):
                 _kill_group(pid)
+            elif _core.take_interrupt(slot):
+                _core.interrupt(pid, worker_main.INTERRUPT)
 
     def trim(self) -> None:
         """Let one surplus idle worker go."""

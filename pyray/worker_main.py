@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from pyray import _core, execution, output, runtime
@@ -20,6 +21,9 @@ from pyray.core_engine import CoreEngine
 
 WORKER_OOM_SCORE = 1000
 """The kernel takes workers before the driver and the supervisor (Ray's value)."""
+
+INTERRUPT = signal.SIGURG
+"""Says that the running task may have been cancelled; without a handler it does nothing."""
 
 
 def run(slot: int, *, log_to_driver: bool) -> NoReturn:
@@ -46,6 +50,7 @@ def _prepare_process(*, log_to_driver: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's
+    signal.signal(INTERRUPT, _interrupt)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(WORKER_OOM_SCORE), "ascii")
     sys.stdout, sys.stderr = output.redirect(prefixed=log_to_driver)
@@ -53,6 +58,11 @@ def _prepare_process(*, log_to_driver: bool) -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    if _core.take_cancellation():
+        raise KeyboardInterrupt
 
 
 def _flush() -> None:

@@ -53,7 +53,6 @@ def exported(ray_session: ModuleType) -> None:
 
 VARIABLES = {"env_vars": {"A": "1"}}
 ABSENT: dict[str, Callable[[], Any]] = {
-    "cancel": lambda: pyray.cancel(identity.remote(1)),
     "generator": lambda: count_up.remote(),
     "streaming": lambda: identity.options(num_returns="streaming").remote(1),
     "runtime_env": lambda: identity.options(runtime_env=VARIABLES).remote(1),

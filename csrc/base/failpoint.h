@@ -24,6 +24,7 @@
     X(RELEASE_BEFORE, "release.before")       /* references dropped locally, not in the tables */  \
     X(WAIT_BEFORE_SLEEP, "wait.before_sleep") /* watches registered, not asleep */                 \
     X(CHORE_STEP, "chore.step")               /* between two bounded steps of left-over work */    \
+    X(CANCEL_STEP, "cancel.step")             /* between two bounded steps of a cancellation */    \
     X(SWEEP_STEP, "sweep.step")               /* between two steps of a dead process's repair */
 
 enum pr_failpoint {

@@ -473,6 +473,7 @@ cdef class Template:
                 f"{self.fixed.name.decode()} belongs to an earlier session, which was shut down."
             )
         cdef pr_submission s = self.fixed
+        s.parent = current_serial
         cdef uint8_t packed[SMALL_BYTES]
         cdef pr_ref awaited[MOST_AWAITED]
         cdef pr_ref one
@@ -591,3 +592,13 @@ def kill_actor(ObjectRef handle, *, bint no_restart=True) -> None:
     status = pr_actor_kill(&context, handle.ref, no_restart)
     if status != PR_OK:
         raise_status(status, "kill")
+
+
+def cancel_task(ObjectRef ref, *, bint force, bint recursive) -> None:
+    """Cancel the task that produces this object, and what it has submitted; see engine/cancel.h."""
+    check_session(ref)
+    status = pr_cancel(&context, ref.ref, force, recursive)
+    if status == PR_STATE:
+        raise ValueError("force=True is not supported for actor tasks.")
+    if status != PR_OK:
+        raise_status(status, "cancel")

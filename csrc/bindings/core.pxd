@@ -118,6 +118,7 @@ cdef extern from "pyray_core.h" nogil:
     enum: PR_TASK_CREATES_ACTOR
     enum: PR_TASK_OF_ACTOR
     enum: PR_TASK_KEEPS
+    enum: PR_TASK_CANCELLED
     enum pr_cause:
         PR_CAUSE_NONE, PR_CAUSE_WORKER_DIED, PR_CAUSE_ACTOR_DIED, PR_CAUSE_ACTOR_KILLED
         PR_CAUSE_ACTOR_CREATION, PR_CAUSE_ACTOR_EXITED, PR_CAUSE_OWNER_DIED, PR_CAUSE_CANCELLED
@@ -145,7 +146,7 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t waking
         uint32_t ready_count
         uint32_t resource_count
-        uint32_t kill_requests
+        uint32_t signal_requests
         uint64_t submitted
         uint64_t finished
         uint64_t failed
@@ -219,6 +220,7 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t result_count
         pr_index shape
         int32_t retries
+        uint64_t parent
         uint32_t flags
         pr_ref actor
         const pr_actor_plan *plan
@@ -261,6 +263,14 @@ cdef extern from "pyray_core.h" nogil:
     void pr_task_reclaim(pr_context *ctx, pr_index task)
     pr_status pr_actor_kill(pr_context *ctx, pr_ref handle, bint no_restart)
     pr_status pr_actor_leave(pr_context *ctx, pr_ref handle)
+    pr_status pr_cancel(pr_context *ctx, pr_ref result, bint force, bint recursive)
+    pr_status pr_cancel_children(pr_context *ctx, uint64_t serial, bint force)
+    bint pr_cancel_asked(pr_context *ctx, pr_index task)
+    bint pr_cancel_take(pr_context *ctx, pr_index task, pr_bool *recursive)
+    bint pr_interrupt_take(pr_context *ctx, pr_index slot)
+    struct pr_task:
+        uint32_t flags
+    const pr_task *pr_task_at(const pr_context *ctx, pr_index task)
 
     struct pr_wait:
         const pr_ref *refs

@@ -9,6 +9,7 @@ cdef str current_name = ""
 cdef uint64_t current_serial = 0
 cdef uint32_t current_attempt = 0
 cdef pr_ref current_actor
+cdef bint interruptible = False   # a task's code runs, and may be interrupted
 
 
 def current_task() -> tuple[str, int, int]:
@@ -237,11 +238,11 @@ cdef Results store_error(pr_taken *taken, error):
     return results
 
 
-cdef Results full_store_results(pr_taken *taken):
-    """For a store that has no room even for an error: failures fit into the table."""
+cdef Results failure_results(pr_taken *taken, uint32_t cause):
+    """Failures of the system: they fit into the table even if the store has no room."""
     cdef Results results = Results(taken.result_count)
     cdef uint32_t i
-    results.failure.cause, results.failure.process_id = PR_CAUSE_STORE_FULL, context.process_id
+    results.failure.cause, results.failure.process_id = cause, context.process_id
     memcpy(results.failure.name, taken.name, PR_NAME_BYTES)
     for i in range(taken.result_count):
         memset(&results.values[i], 0, sizeof(pr_value))
@@ -251,9 +252,39 @@ cdef Results full_store_results(pr_taken *taken):
     return results
 
 
+cdef inline bint is_cancelled(pr_index task) noexcept:
+    """Possibly so. Without the lock: asked once for every task."""
+    return (pr_task_at(&context, task).flags & PR_TASK_CANCELLED) != 0
+
+
+def take_cancellation() -> bool:
+    """Whether the running task is to be interrupted now; True once each time it was cancelled.
+
+    For the handler of the signal that the supervisor sends: by then another task may run here,
+    which nobody has cancelled, or none.
+    """
+    cdef pr_bool recursive = False
+    if not interruptible or running_task == 0 or not is_open or is_forked:
+        return False
+    if not pr_cancel_take(&context, running_task, &recursive):
+        return False
+    if recursive:   # what it has submitted since it was cancelled
+        status = pr_cancel_children(&context, current_serial, False)
+        if status != PR_OK:
+            raise_status(status, "cancel")
+    return True
+
+
+def is_task_cancelled() -> bool:
+    """Whether somebody has cancelled the task that this worker runs."""
+    return is_open and running_task != 0 and pr_cancel_asked(&context, running_task)
+
+
 cdef Results run(pr_taken *taken, translate):
     """Executes one task: its results, or its error as results."""
     global running_task, current_name, current_serial, current_attempt, current_actor
+    global interruptible
+    cdef Results results
     current_name = taken.name[:strlen(taken.name)].decode("utf-8", "replace")
     current_serial, current_attempt = taken.serial, taken.attempt
     if taken.flags & PR_TASK_CREATES_ACTOR:
@@ -261,16 +292,28 @@ cdef Results run(pr_taken *taken, translate):
     running_task = taken.task
     try:
         try:
-            return store_results(taken, call(taken))
+            # Cancelled tasks are interrupted between this line and the one that says False again:
+            # Python code that runs outside must not be. What comes too early is found here.
+            interruptible = not taken.flags & (PR_TASK_OF_ACTOR | PR_TASK_CREATES_ACTOR)
+            if is_cancelled(taken.task) and take_cancellation():
+                raise KeyboardInterrupt
+            results = store_results(taken, call(taken))
+            interruptible = False
+            if is_cancelled(taken.task) and taken.flags & PR_TASK_OF_ACTOR:
+                results.give_up()
+                return failure_results(taken, PR_CAUSE_CANCELLED)
+            return results
         except BaseException as error:
+            interruptible = False
             if taken.flags & PR_TASK_CREATES_ACTOR:
                 current_actor.index = PR_NONE   # this worker goes on without it
             translated = translate(error, current_name)
         try:
             return store_error(taken, translated)
         except exceptions.ObjectStoreFullError:
-            return full_store_results(taken)
+            return failure_results(taken, PR_CAUSE_STORE_FULL)
     finally:
+        interruptible = False
         running_task = 0
         current_name, current_serial, current_attempt = "", 0, 0
 
@@ -306,6 +349,7 @@ def worker_loop(translate, on_idle) -> None:
 cdef extern from "os/os.h" nogil:
     void pr_os_die_with_parent()
     void pr_os_become_subreaper()
+    void pr_os_signal_thread(uint32_t process_id, int number)
 
 
 def die_with_parent() -> None:
@@ -353,6 +397,16 @@ def kill_requested(slot: int) -> bool:
     return (pr_slot_at(&context, slot).requests & PR_REQUEST_KILL) != 0
 
 
-def kill_requests() -> int:
-    """How many kills have been asked for since the session began."""
-    return pr_engine_root(&context).kill_requests
+def take_interrupt(slot: int) -> bool:
+    """Whether the process of this slot is to be interrupted; True once for each request."""
+    return pr_interrupt_take(&context, slot)
+
+
+def interrupt(process_id: int, signal_number: int) -> None:
+    """Send a signal to the main thread of a process."""
+    pr_os_signal_thread(process_id, signal_number)
+
+
+def signal_requests() -> int:
+    """How many kills and interrupts have been asked for since the session began."""
+    return pr_engine_root(&context).signal_requests

@@ -315,16 +315,6 @@ bool pr_actor_released(struct pr_context *ctx, pr_index actor)
 
 /* ---- kill and leave ---- */
 
-static void request_kill(struct pr_context *ctx, pr_index slot)
-{
-    const struct pr_slot *s = pr_slot_at(ctx, slot);
-    if (s->requests & PR_REQUEST_KILL) return;
-    TX_SET(ctx, s->requests,
-           s->requests | PR_REQUEST_KILL | PR_REQUEST_EXIT); /* no more work until then */
-    TX_ADD(ctx, pr_engine_root(ctx)->kill_requests, 1);
-    ctx->ring_doorbell = true;
-}
-
 /* The creation task has not been started and will not be. One that is still being submitted finds
  * out when it is complete; one that is KEPT goes with the actor. */
 static void cancel_creation(struct pr_context *ctx, pr_index actor)
@@ -349,12 +339,15 @@ static enum pr_status kill_actor(struct pr_context *ctx, void *argument)
     const struct pr_actor *a = pr_actor_at(ctx, actor);
     if (a->state == PR_ACTOR_DEAD) return PR_OK;
     if (!op->no_restart && a->restarts_left != 0 && is_wanted(ctx, a)) {
-        if (a->slot != PR_NONE) request_kill(ctx, a->slot); /* else it is about to start anyway */
+        if (a->slot != PR_NONE)
+            pr_slot_request(ctx, a->slot,
+                            PR_REQUEST_KILL |
+                                PR_REQUEST_EXIT); /* else it is about to start anyway */
         return PR_OK;
     }
     TX_SET(ctx, a->cause, PR_CAUSE_ACTOR_KILLED);
     if (a->slot != PR_NONE)
-        request_kill(ctx, a->slot);
+        pr_slot_request(ctx, a->slot, PR_REQUEST_KILL | PR_REQUEST_EXIT);
     else
         cancel_creation(ctx, actor);
     pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_KILLED, NULL); /* from now on calls fail */

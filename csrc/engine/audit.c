@@ -319,6 +319,9 @@ static enum pr_status walk_task(struct audit *a, pr_index task)
         t->state == PR_TASK_SUBMITTING || t->state == PR_TASK_KEPT)
         CHECK(on_lists == 1);
     if (t->state == PR_TASK_FAILED || t->state == PR_TASK_DONE) CHECK(on_lists == 0);
+    if (t->flags & PR_TASK_CANCELLED)
+        CHECK(t->state != PR_TASK_READY && t->state != PR_TASK_WAITING &&
+              t->retries_left == 0); /* A12 */
     return PR_OK;
 }
 

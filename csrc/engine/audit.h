@@ -19,6 +19,7 @@
  *      on these lists
  *  A11 what an actor keeps (a creation that may run again, a name, groups) names the actor; a dead
  *      one keeps nothing; calls in doubt are a restarting actor's, which is on the list of chores
+ *  A12 a task marked as cancelled never waits to run, and is not retried
  */
 #ifndef PYRAY_ENGINE_AUDIT_H
 #define PYRAY_ENGINE_AUDIT_H

@@ -5,6 +5,7 @@
  *          bounded steps) -> FREE
  *          a worker's death: RUNNING -> READY while retries are left, else FAILED (results sealed
  *          with the failure in bounded steps) -> DONE
+ *          cancelled: WAITING or READY -> FAILED at once; RUNNING: cancel.h
  * worker   STARTING -> WAKING/BUSY <-> IDLE -> DEAD -> EMPTY
  * actor    PENDING (its creation task has not finished) -> ALIVE -> ENDING (no handle and no call
  *          left: its process is asked to end) -> DEAD (the mailbox is failed in bounded steps; the
@@ -59,11 +60,14 @@ enum pr_task_state {
 };
 enum pr_task_flag {
     PR_TASK_CREATES_ACTOR = 1,
-    PR_TASK_OF_ACTOR = 2, /* a method call */
-    PR_TASK_LENT = 4,     /* its resources are lent while it waits */
-    PR_TASK_HOLDS = 8,    /* its resources are taken */
-    PR_TASK_IN_LANE = 16, /* waits in its caller's lane of an actor */
-    PR_TASK_KEEPS = 32,   /* an actor keeps its creation's resources for life */
+    PR_TASK_OF_ACTOR = 2,   /* a method call */
+    PR_TASK_LENT = 4,       /* its resources are lent while it waits */
+    PR_TASK_HOLDS = 8,      /* its resources are taken */
+    PR_TASK_IN_LANE = 16,   /* waits in its caller's lane of an actor */
+    PR_TASK_KEEPS = 32,     /* an actor keeps its creation's resources for life */
+    PR_TASK_CANCELLED = 64, /* while it runs or is submitted: ray.cancel, see cancel.h */
+    PR_TASK_TOLD = 128,     /* its process has taken note of that */
+    PR_TASK_CANCEL_CHILDREN = 256,
 };
 
 struct pr_task {
@@ -91,7 +95,7 @@ struct pr_task {
     uint64_t started_ns;
     char name[PR_NAME_BYTES];
     uint8_t value[PR_TASK_INLINE];
-    uint64_t reserved;
+    uint64_t parent; /* serial of the task that submitted it, 0: none */
 };
 _Static_assert(sizeof(struct pr_task) == 240, "close to four cache lines");
 
@@ -204,7 +208,7 @@ struct pr_engine_root {
     uint32_t class_count;
     uint32_t class_cursor;
     uint32_t resource_count;
-    uint32_t kill_requests; /* the supervisor looks for slots with PR_REQUEST_KILL */
+    uint32_t signal_requests; /* the supervisor looks for slots that ask for a signal */
     uint32_t reserved;
     uint64_t serial;
     uint64_t submitted, finished, failed, retried, deaths;

@@ -236,6 +236,22 @@ pr_index pr_mailbox_pop(struct pr_context *ctx, pr_index actor, uint32_t groups)
     return PR_NONE;
 }
 
+void pr_mailbox_remove(struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    if (t->flags & PR_TASK_IN_LANE) {
+        pr_index lane = find_lane(ctx, t);
+        PR_ASSERT(lane != PR_NONE);
+        take_out(ctx, &pr_lane_at(ctx, lane)->head, &pr_lane_at(ctx, lane)->tail, task);
+        TX_SET(ctx, t->flags, t->flags & ~(uint32_t)PR_TASK_IN_LANE);
+        if (!drain_lane(ctx, lane)) pr_actor_add_chore(ctx, t->actor); /* those behind are ready */
+        return;
+    }
+    struct box box = box_of(ctx, t); /* on one of its two lists: which one matters at their ends */
+    take_out(ctx, *box.doubt_head == task ? box.doubt_head : box.head,
+             *box.doubt_tail == task ? box.doubt_tail : box.tail, task);
+}
+
 bool pr_mailbox_has_calls(const struct pr_context *ctx, pr_index actor)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);

@@ -27,6 +27,8 @@ void pr_mailbox_call_ready(struct pr_context *ctx, pr_index task);
 void pr_mailbox_return(struct pr_context *ctx, pr_index task);
 /* The next call of one of the groups whose bit is set, off its list; or none. */
 pr_index pr_mailbox_pop(struct pr_context *ctx, pr_index actor, uint32_t groups);
+/* Takes a call that has not started out of the mailbox or its lane. */
+void pr_mailbox_remove(struct pr_context *ctx, pr_index task);
 bool pr_mailbox_has_calls(const struct pr_context *ctx, pr_index actor);
 
 /* Moves ready calls from lanes to the mailbox, in bounded steps; true when done. */

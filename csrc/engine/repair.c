@@ -71,7 +71,8 @@ static void give_up_running(struct pr_context *ctx, pr_index task, pr_index slot
         retry(ctx, task);
         return;
     } else {
-        struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_WORKER_DIED, died);
+        uint32_t cause = t->flags & PR_TASK_CANCELLED ? PR_CAUSE_CANCELLED : PR_CAUSE_WORKER_DIED;
+        struct pr_failure failure = pr_task_failure(ctx, task, cause, died);
         pr_task_fail(ctx, task, &failure);
     }
     pr_sched_nudge(ctx);

@@ -208,6 +208,15 @@ static void wake_idle(struct pr_context *ctx)
     pr_tx_wake(ctx, pr_slot_at(ctx, slot)->latch);
 }
 
+void pr_slot_request(struct pr_context *ctx, pr_index slot, uint32_t requests)
+{
+    const struct pr_slot *s = pr_slot_at(ctx, slot);
+    if ((s->requests & requests) == requests) return;
+    TX_SET(ctx, s->requests, s->requests | requests);
+    TX_ADD(ctx, pr_engine_root(ctx)->signal_requests, 1);
+    ctx->ring_doorbell = true;
+}
+
 void pr_sched_nudge(struct pr_context *ctx)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);

@@ -24,6 +24,10 @@ pr_index pr_queue_pop(struct pr_context *ctx);
 void pr_idle_push(struct pr_context *ctx, pr_index slot);
 void pr_idle_remove(struct pr_context *ctx, pr_index slot);
 
+/* Asks for what only the supervisor does: PR_REQUEST_KILL (with PR_REQUEST_EXIT: no more work until
+ * then), PR_REQUEST_INTERRUPT. */
+void pr_slot_request(struct pr_context *ctx, pr_index slot, uint32_t requests);
+
 /* After anything that may have made a task runnable: wakes one idle worker, or asks for a new one,
  * if a ready task fits the free resources and nobody is on the way already. One step at a time: the
  * woken worker calls this again when it takes its task. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/actor.h"
+#include "engine/cancel.h"
 
 static void unlink_submitting(struct pr_context *ctx, pr_index task)
 {
@@ -50,6 +51,7 @@ static void set_fields(struct pr_context *ctx, const struct pr_task *t,
     TX_SET(ctx, t->submitter, ctx->slot);
     TX_SET(ctx, t->submitter_generation, ctx->slot_generation);
     TX_SET(ctx, t->size_bytes, s->size_bytes);
+    if (t->parent != s->parent) TX_SET(ctx, t->parent, s->parent);
     pr_tx_copy(ctx, t->name, s->name, PR_NAME_BYTES);
     pr_tx_copy(ctx, t->value, s->value, s->size_bytes);
 }
@@ -158,6 +160,10 @@ static enum pr_status submit_end(struct pr_context *ctx, struct submit *op)
     if (t->flags & PR_TASK_CREATES_ACTOR) {
         TX_SET(ctx, pr_actor_at(ctx, t->actor)->creation, t->results);
         pr_object_ref(ctx, t->results);
+    }
+    if (t->flags & PR_TASK_CANCELLED) {
+        pr_cancel_complete(ctx, op->task);
+        return PR_OK;
     }
     if (t->flags & PR_TASK_OF_ACTOR) return call_actor(ctx, op->task);
     if (t->actor != PR_NONE && pr_actor_at(ctx, t->actor)->state == PR_ACTOR_DEAD)

@@ -19,6 +19,7 @@ struct pr_submission {
     uint32_t result_count;
     pr_index shape;
     int32_t retries;
+    uint64_t parent;     /* serial of the task that submits, 0: none */
     uint32_t flags;      /* PR_TASK_CREATES_ACTOR, PR_TASK_OF_ACTOR, PR_TASK_KEEPS */
     struct pr_ref actor; /* the handle object, for PR_TASK_OF_ACTOR; filled in for CREATES_ACTOR */
     const struct pr_actor_plan

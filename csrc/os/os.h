@@ -51,6 +51,8 @@ uint32_t pr_os_cpu(void); /* which one this thread runs on just now */
 /* When the thread that forked this process ends, it ends too, and with it its children and its
  * process group. To be called by a process that leads its group. */
 void pr_os_die_with_parent(void);
+/* Sends a signal to the main thread of a process. */
+void pr_os_signal_thread(uint32_t process_id, int number);
 /* Orphans of descendants become this process's children. */
 void pr_os_become_subreaper(void);
 

@@ -250,6 +250,11 @@ static void end_family(int signal_number)
     kill(0, SIGKILL); /* this process and the rest of its group */
 }
 
+void pr_os_signal_thread(uint32_t process_id, int number)
+{
+    syscall(SYS_tgkill, process_id, process_id, number); /* the main thread has the process's id */
+}
+
 void pr_os_become_subreaper(void) { prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
 _Noreturn void pr_os_kill_self(void)

@@ -16,7 +16,7 @@ enum pr_slot_state {
     PR_SLOT_DEAD,     /* being swept */
 };
 enum pr_slot_kind { PR_SLOT_DRIVER = 1, PR_SLOT_SUPERVISOR, PR_SLOT_WORKER };
-enum { PR_REQUEST_EXIT = 1, PR_REQUEST_KILL = 2 };
+enum { PR_REQUEST_EXIT = 1, PR_REQUEST_KILL = 2, PR_REQUEST_INTERRUPT = 4 };
 
 struct pr_slot {
     uint32_t link; /* free list, or next idle worker */

@@ -191,7 +191,7 @@ static void killed_actors_fail_their_calls(void)
     OK(pr_actor_kill(&driver, actor, true));
     OK(pr_actor_kill(&driver, actor, true));
     CHECK(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL);
-    CHECK(pr_engine_root(&driver)->kill_requests == 1);
+    CHECK(pr_engine_root(&driver)->signal_requests == 1);
     CHECK(failure_of(waiting).cause == PR_CAUSE_ACTOR_KILLED); /* at once */
     AUDIT(&driver);
     OK(pr_sweep(&driver, worker.slot, 9));
@@ -240,7 +240,7 @@ static struct pr_ref kill_during_construction(struct pr_taken *taken)
     OK(pr_actor_kill(&driver, actor, true));
     OK(pr_actor_kill(&driver, actor, true));
     CHECK(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL);
-    CHECK(pr_engine_root(&driver)->kill_requests == 1);
+    CHECK(pr_engine_root(&driver)->signal_requests == 1);
     struct pr_ref after = call(actor, NULL);
     CHECK(failure_of(before).cause == PR_CAUSE_ACTOR_KILLED);
     CHECK(failure_of(after).cause == PR_CAUSE_ACTOR_KILLED);
@@ -303,7 +303,7 @@ static void a_kill_takes_a_queued_creation_off_its_queue(void)
     CHECK(pr_engine_root(&driver)->ready_count == 1);
     OK(pr_actor_kill(&driver, actor, true));
     CHECK(pr_engine_root(&driver)->ready_count == 0);
-    CHECK(pr_engine_root(&driver)->kill_requests == 0);
+    CHECK(pr_engine_root(&driver)->signal_requests == 0);
     CHECK(failure_of(created).cause == PR_CAUSE_ACTOR_KILLED);
     CHECK(failure_of(before).cause == PR_CAUSE_ACTOR_KILLED);
     CHECK(pr_take(&worker, &taken) == PR_EMPTY);

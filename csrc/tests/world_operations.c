@@ -208,6 +208,7 @@ static void wish(struct member *m, struct wish *wish)
     wish->s.result_count = one_in(m, 8) ? 17 + below(m, WORLD_RESULTS - 17) : 1 + below(m, 3);
     wish->s.retries = (int32_t)below(m, 3) - 1;
     wish->s.shape = m->shapes[below(m, WORLD_SHAPES)];
+    if (m->running) wish->s.parent = m->taken.serial;
 }
 
 static bool submit_wish(struct member *m, struct wish *wish)
@@ -534,6 +535,32 @@ static void lend(struct member *m)
         pr_task_reclaim(&m->ctx, m->taken.task);
 }
 
+static void cancel(struct member *m)
+{
+    if (m->ref_count == 0) return;
+    bool force = one_in(m, 4);
+    enum pr_status status = pr_cancel(&m->ctx, any_ref(m), force, one_in(m, 2));
+    if (!force || status != PR_STATE) done(m, "cancel", status);
+}
+
+static void notice_cancel(struct member *m)
+{
+    bool recursive = false;
+    pr_index task = pr_cancel_next(&m->ctx);
+    if (task == PR_NONE) return;
+    uint64_t serial = pr_task_at(&m->ctx, task)->serial;
+    CHECK(pr_cancel_take(&m->ctx, task, &recursive)); /* it is ours, and nobody else takes note */
+    CHECK(pr_cancel_asked(&m->ctx, task));
+    if (recursive) done(m, "cancel", pr_cancel_children(&m->ctx, serial, false));
+}
+
+static void interrupt(struct member *m)
+{
+    for (uint32_t i = 0; m->world != NULL && i < WORLD_MEMBERS; i++)
+        if (m->world->member[i].role == WORKER)
+            pr_interrupt_take(&m->ctx, m->world->member[i].ctx.slot);
+}
+
 /* ---- waiting ---- */
 
 static void claim_latch(struct member *m)
@@ -672,6 +699,9 @@ static const struct {
     {"finish", finish, WORKER, 12},
     {"borrow", borrow, WORKER, 4},
     {"lend", lend, WORKER, 3},
+    {"cancel", cancel, 7, 4},
+    {"notice_cancel", notice_cancel, WORKER, 3},
+    {"interrupt", interrupt, SUPERVISOR, 1},
     {"claim_latch", claim_latch, 7, 2},
     {"unclaim_latch", unclaim_latch, 7, 1},
     {"wait_arm", wait_arm, 7, 5},

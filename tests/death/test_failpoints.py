@@ -42,6 +42,7 @@ def busy(specification: str, n: int) -> Any:
         total += sum(pyray.get(children.remote()))
         total += pyray.get(child.remote(refs, [large]))
         nested = pyray.put([refs, large])
+        pyray.cancel(child.remote(nested))
         del refs, large, nested
     return np.full(20_000, n + total)
 

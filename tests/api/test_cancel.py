@@ -236,6 +236,7 @@ def test_children_stay_if_not_recursive(begun: Path) -> None:
     def wait_and_tell(begun: str) -> list[ray.ObjectRef]:
         ref = return_when_interrupted.options(num_cpus=0).remote(begun)
         try:
+            Path(f"{begun}-parent").touch()
             ray.get(ref)
         except KeyboardInterrupt:
             return [ref]
@@ -243,6 +244,7 @@ def test_children_stay_if_not_recursive(begun: Path) -> None:
 
     ref = wait_and_tell.remote(str(begun))
     wait_for(begun)
+    wait_for(Path(f"{begun}-parent"))
     ray.cancel(ref, recursive=False)
     [child] = ray.get(ref, timeout=PATIENCE_S)
     with pytest.raises(GetTimeoutError):

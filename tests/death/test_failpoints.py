@@ -134,6 +134,7 @@ DRIVER = """
         assert ray.get(child.remote(large, *refs)) == 151
         assert ray.get(children.remote()) == list(range(40))
         nested = ray.put([refs, large])
+        ray.cancel(child.remote(nested))
         del refs, large, nested
     print("survived")
 """

@@ -9,8 +9,7 @@
  *  A5  every task is on the one list that its state says; awaited == its awaited edges == unsealed
  *      arguments
  *  A6  for every resource total == free + held by running tasks that have not lent + kept by
- *      actors'
- *      processes
+ *      actors' processes
  *  A7  every edge is on its owner's list; every awaited edge and watch is on its object's list
  *  A8  `used` of every pool == entries not on its free list
  *  A9  idle, starting, waking and worker counts == slots in those states

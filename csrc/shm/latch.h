@@ -51,7 +51,8 @@ const struct pr_latch *pr_latch_at(const struct pr_context *ctx, pr_index latch)
 uint32_t pr_latch_sequence(const struct pr_context *ctx, pr_index latch);
 
 /* Spins for a while if that promises something, then sleeps until the sequence differs from `seen`,
- * at most timeout_ns (negative: no limit). PR_OK, PR_TIMEOUT or PR_INTERRUPTED; spurious PR_OK is allowed. */
+ * at most timeout_ns (negative: no limit). PR_OK, PR_TIMEOUT or PR_INTERRUPTED; spurious PR_OK is
+ * allowed. */
 enum pr_status pr_latch_sleep(struct pr_context *ctx, pr_index latch, uint32_t seen,
                               int64_t timeout_ns);
 

@@ -8,6 +8,7 @@ from pyray.calls import available_resources as available_resources
 from pyray.calls import cancel as cancel
 from pyray.calls import cluster_resources as cluster_resources
 from pyray.calls import get as get
+from pyray.calls import get_gpu_ids as get_gpu_ids
 from pyray.calls import kill as kill
 from pyray.calls import nodes as nodes
 from pyray.calls import put as put
@@ -38,6 +39,7 @@ __all__ = [
     "cluster_resources",
     "exceptions",
     "get",
+    "get_gpu_ids",
     "get_runtime_context",
     "init",
     "is_initialized",

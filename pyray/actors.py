@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from pyray import runtime
 from pyray._core import PICKLING_ERRORS
 from pyray.code import Code
+from pyray.demands import demand_of
 from pyray.engine import Submitter, TaskSpec
 from pyray.options import validate_actor_options
-from pyray.remote_function import demand_of
 from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
 

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from pyray import runtime
+from pyray import gpus, runtime
 from pyray._core import PICKLING_ERRORS, ObjectRef
 from pyray.actors import ActorHandle
 from pyray.serialization import not_serializable
@@ -229,6 +229,16 @@ def cluster_resources() -> dict[str, float]:
 def available_resources() -> dict[str, float]:
     """Return the free amount of each resource; those that are used up are left out, as in Ray."""
     return {name: free for name, (_, free) in runtime.engine().resources().items() if free > 0}
+
+
+def get_gpu_ids() -> list[int] | list[str]:
+    """Return the ids of the GPUs that the current task or actor may use.
+
+    They are numbers from 0, or those that CUDA_VISIBLE_DEVICES named when the session began.
+    """
+    runtime.engine()
+    names = gpus.assigned()
+    return [int(name) for name in names] if all(map(str.isdecimal, names)) else names
 
 
 def nodes() -> list[dict[str, Any]]:

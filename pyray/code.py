@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyray import _core, runtime
-from pyray.execution import RetryExceptions
+from pyray.execution import LimitedCalls, RetryExceptions
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef
     from pyray.engine import Engine
 
-Retries = tuple[tuple[type[BaseException], ...], int]
-"""Exceptions that are worth another try, and how many more tries."""
+
+class Wrapping(NamedTuple):
+    """What a worker does around a function: retries of its exceptions, and an end after some calls.
+
+    Args:
+        kinds: Exceptions that are worth another try.
+        retries: How many more tries; -1 for ever.
+        max_calls: After so many calls the worker ends; 0: never.
+    """
+
+    kinds: tuple[type[BaseException], ...]
+    retries: int
+    max_calls: int
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function as workers call it."""
+        if self.retries:
+            function = RetryExceptions(function, self.kinds, self.retries)
+        return LimitedCalls(function, self.max_calls) if self.max_calls else function
 
 
 class Code:
@@ -35,25 +52,25 @@ class Code:
     ) -> None:
         self.target = target
         self._key = key or os.urandom(16)
-        self._refs: dict[Retries | None, ObjectRef] = {} if ref is None else {None: ref}
+        self._refs: dict[Wrapping | None, ObjectRef] = {} if ref is None else {None: ref}
         self._exporting = 0
 
-    def find(self, engine: Engine, retries: Retries | None = None) -> tuple[ObjectRef, bool]:
+    def find(self, engine: Engine, wrapping: Wrapping | None = None) -> tuple[ObjectRef, bool]:
         """Return where the code is in the store, and whether it is only borrowed.
 
         What a worker knows because it runs it is borrowed: to hold it would keep it for ever.
         """
-        ref = self._refs.get(retries)
+        ref = self._refs.get(wrapping)
         if ref is not None and _is_current(ref):
             return ref, False
-        key = (self._key, retries)
+        key = (self._key, wrapping)
         ref = _core.known_code(key)
         if ref is not None:
             return ref, True
-        target = RetryExceptions(self.target, *retries) if retries else self.target
+        target = wrapping.around(self.target) if wrapping else self.target
         self._exporting += 1
         try:
-            ref = self._refs[retries] = engine.export(target, key)
+            ref = self._refs[wrapping] = engine.export(target, key)
         finally:
             self._exporting -= 1
         return ref, False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyray import _core, failures, serialization
+from pyray.demands import labels_match
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef
@@ -17,6 +19,7 @@ logger = logging.getLogger("pyray")
 
 UNIT = 10_000
 """Amounts of resources are kept in 1/10000."""
+MOST_UNITS = 1 << 62
 UNKNOWN = "(unknown)"
 """The resource that stands for all that the machine does not have; its total is 0."""
 
@@ -35,6 +38,7 @@ class CoreEngine:
         self.wait = _core.wait
         self._indices = {name: index for index, name in enumerate(_core.resources())}
         self._warned: set[str] = set()
+        self._labels: dict[str, str] = json.loads(os.environ.get("PYRAY_LABELS", "{}"))
 
     def export(self, code: Callable[..., Any], key: Any) -> ObjectRef:
         """Store a function or class for workers to run."""
@@ -66,20 +70,35 @@ class CoreEngine:
         for name, amount in spec.resources.items():
             index = self._indices.get(name, self._indices[UNKNOWN])
             if units := round(amount * UNIT):
-                demand[index] = demand.get(index, 0) + units
+                demand[index] = min(demand.get(index, 0) + units, MOST_UNITS)
+        unmet = not labels_match(spec.label_selector, self.labels())
+        if unmet:
+            demand[self._indices[UNKNOWN]] = UNIT
         shape, feasible = _core.resource_class(demand)
         if not feasible:
-            self._warn_infeasible(spec)
+            self._warn_infeasible(spec, unmet=unmet)
         return shape
 
-    def _warn_infeasible(self, spec: TaskSpec) -> None:
+    def _warn_infeasible(self, spec: TaskSpec, *, unmet: bool) -> None:
+        totals = {name: total for name, (total, _) in self.resources().items()}
+        lacks = [
+            f"{amount:g} of {name!r} (there is {totals.get(name, 0):g})"
+            for name, amount in spec.resources.items()
+            if amount > totals.get(name, 0)
+        ]
+        if unmet:
+            lacks.append(f"a machine with labels {dict(spec.label_selector)}")
         text = (
-            f"{spec.name} needs {dict(spec.resources)}, and this machine has only "
-            f"{ {name: total for name, (total, _) in self.resources().items()} }: it stays pending."
+            f"{spec.name} can never run here and stays pending: it needs {', '.join(lacks)}. "
+            "What there is, ray.init() was told."
         )
         if text not in self._warned:
             self._warned.add(text)
             logger.warning(text)
+
+    def labels(self) -> dict[str, str]:
+        """Return the labels of this machine."""
+        return {"ray.io/node-id": f"{_core.nonce():056x}", **self._labels}
 
     def kill(self, handle: ObjectRef, *, no_restart: bool) -> None:
         """End an actor's process at once."""
@@ -112,7 +131,8 @@ class CoreEngine:
                 "NodeManagerHostname": os.uname().nodename,
                 "NodeName": "127.0.0.1",
                 "Resources": {name: total for name, (total, _) in self.resources().items()},
-                "Labels": {},
+                "Labels": self.labels(),
+                "alive": True,
             }
         ]
 

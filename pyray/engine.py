@@ -24,12 +24,14 @@ class TaskSpec:
         num_returns: Number of results.
         resources: Amounts by resource name, for as long as the task runs.
         max_retries: How often to run again after the death of a worker; -1 for ever.
+        label_selector: Labels that the machine must have.
     """
 
     name: str
     num_returns: int = 1
     resources: Mapping[str, float] = field(default_factory=dict)
     max_retries: int = 3
+    label_selector: Mapping[str, str] = field(default_factory=dict)
 
 
 class Submitter(Protocol):

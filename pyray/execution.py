@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -104,11 +105,64 @@ class RetryExceptions:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function until it returns, or raises something else, or once too often."""
-        left = self.max_retries
+        tries = 0
         while True:
             try:
                 return self.function(*args, **kwargs)
             except self.kinds:
-                if left == 0 or _core.is_task_cancelled():
+                if tries == self.max_retries or _core.is_task_cancelled():
                     raise
-                left -= 1
+            tries += 1
+            _core.note_retry()
+            pause_before_retry(tries)
+
+
+class LimitedCalls:
+    """A function after some calls of which the worker ends: the option `max_calls`.
+
+    Args:
+        function: The user's function.
+        max_calls: How many calls one process runs.
+    """
+
+    def __init__(self, function: Callable[..., Any], max_calls: int) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.max_calls = max_calls
+        self.calls = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function; have the worker end after the last call."""
+        self.calls += 1
+        if self.calls >= self.max_calls:
+            retire_worker()
+        return self.function(*args, **kwargs)
+
+
+LONGEST_PAUSE_S = 60.0
+DELAY_SETTING = "RAY_task_retry_delay_ms"
+
+
+def retry_delay_s(tries: int) -> float:
+    """Return how long to wait before a task is tried again, `tries` tries having failed.
+
+    It doubles with each try. RAY_task_retry_delay_ms (default 0) is the first.
+
+    Example:
+        >>> os.environ["RAY_task_retry_delay_ms"] = "100"
+        >>> [retry_delay_s(tries) for tries in (1, 2, 3, 50)]
+        [0.1, 0.2, 0.4, 60.0]
+        >>> del os.environ["RAY_task_retry_delay_ms"]
+    """
+    first_s = float(os.environ.get(DELAY_SETTING, "0")) / 1000
+    return min(first_s * 2.0 ** min(tries - 1, 32), LONGEST_PAUSE_S)
+
+
+def pause_before_retry(tries: int) -> None:
+    """Wait as the settings say; meanwhile the task's CPUs serve others."""
+    if (delay_s := retry_delay_s(tries)) > 0:
+        _core.lend_resources(lend=True)
+        try:
+            time.sleep(delay_s)
+        finally:
+            _core.lend_resources(lend=False)

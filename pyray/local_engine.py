@@ -46,6 +46,7 @@ class LocalConfig:
         prestart: Workers to start before anybody asks.
         preload: Modules that the supervisor imports, so that workers have them from the start.
         env_vars: Environment variables of the workers.
+        labels: Labels of this machine, for `label_selector`.
     """
 
     object_store_bytes: int
@@ -55,6 +56,7 @@ class LocalConfig:
     prestart: int = 1
     preload: list[str] = field(default_factory=list)
     env_vars: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 class LocalEngine(CoreEngine):
@@ -85,6 +87,7 @@ class LocalEngine(CoreEngine):
             self._doorbell,
         )
         super().__init__()
+        self._labels = config.labels
         for _ in range(config.prestart):
             _core.request_worker()
         environment = self._environment(config)
@@ -121,6 +124,7 @@ class LocalEngine(CoreEngine):
     def _environment(self, config: LocalConfig) -> dict[str, str]:
         environment = dict.fromkeys(THREAD_SETTINGS, "1") | dict(os.environ)
         environment |= config.env_vars
+        environment["PYRAY_LABELS"] = json.dumps(config.labels)
         environment["PYRAY_SESSION_ID"] = self._session_id = f"{_core.nonce():016x}"
         return environment
 

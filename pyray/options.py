@@ -6,6 +6,7 @@ option means the same everywhere, and a wrong one is refused where it is written
 
 import difflib
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -294,6 +295,14 @@ ACTOR_OPTIONS: Final[dict[str, Option]] = {
     "_actor_generator_backpressure_num_objects": Option(_INT, None, _backpressure),
 }
 """Every option of an actor. ``num_cpus`` of None means 1 to be placed and 0 while running."""
+
+
+def default_max_retries() -> int:
+    """Return how often a task runs again after its worker's death if its options do not say.
+
+    The environment variable RAY_TASK_MAX_RETRIES sets it, as in Ray.
+    """
+    return int(os.environ.get("RAY_TASK_MAX_RETRIES", TASK_OPTIONS["max_retries"].default))
 
 
 def validate_task_options(

@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 
 from pyray import runtime
 from pyray._core import PICKLING_ERRORS
-from pyray.code import Code, Retries
+from pyray.code import Code, Wrapping
+from pyray.demands import demand_of
 from pyray.engine import Submitter, TaskSpec
-from pyray.options import TASK_OPTIONS, validate_task_options
+from pyray.options import TASK_OPTIONS, default_max_retries, validate_task_options
 from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
 
@@ -108,7 +109,7 @@ class RemoteFunction:
         if signature is None:
             signature = self._signature = CallSignature(self._function)
         spec = self._spec()
-        ref, is_borrowed = self._code.find(engine, self._retries(spec))
+        ref, is_borrowed = self._code.find(engine, self._wrapping(spec))
         submitter = self._submitter = engine.task(ref, spec, borrowed=is_borrowed)
         return submitter, signature
 
@@ -128,32 +129,27 @@ class RemoteFunction:
                 f"{self.__name__}: the option 'runtime_env' is not available in this version of "
                 "pyray; ray.init(runtime_env={'env_vars': ...}) sets variables for all workers."
             )
-        max_retries = self._option("max_retries")
+        max_retries = self._options.get("max_retries")
         return TaskSpec(
             name=self._option("name") or self.__qualname__.rpartition("<locals>.")[2],
             num_returns=1 if num_returns is None else num_returns,
             resources=demand_of(self._options, default_cpus=1),
-            max_retries=3 if max_retries is None else max_retries,
+            max_retries=default_max_retries() if max_retries is None else max_retries,
+            label_selector=self._option("label_selector") or {},
         )
 
-    def _retries(self, spec: TaskSpec) -> Retries | None:
+    def _wrapping(self, spec: TaskSpec) -> Wrapping | None:
         wanted = self._option("retry_exceptions")
-        if not wanted or spec.max_retries == 0:
+        max_calls = self._option("max_calls")
+        if max_calls is None or (max_calls == 0 and "max_calls" not in self._options):
+            # A process keeps what libraries have allocated on a GPU.
+            max_calls = 1 if self._options.get("num_gpus") else 0
+        retries = spec.max_retries if wanted else 0
+        if retries == 0 and not max_calls:
             return None
-        return (Exception,) if wanted is True else tuple(wanted), spec.max_retries
+        kinds = () if retries == 0 else (Exception,) if wanted is True else tuple(wanted)
+        return Wrapping(kinds, retries, max_calls or 0)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as code and options."""
         return RemoteFunction, (self._code, self._options)
-
-
-def demand_of(options: dict[str, Any], *, default_cpus: float) -> dict[str, float]:
-    """Return the resources that options ask for, by name."""
-    cpus = options.get("num_cpus")
-    demand = {
-        "CPU": default_cpus if cpus is None else cpus,
-        "GPU": options.get("num_gpus") or 0,
-        "memory": options.get("memory") or 0,
-        **(options.get("resources") or {}),
-    }
-    return {name: amount for name, amount in demand.items() if amount}

@@ -5,31 +5,63 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from pyray import _core, runtime
-from pyray.ids import JobID, NodeID, TaskID
+from pyray import _core, gpus, runtime
+from pyray.core_engine import UNIT
+from pyray.ids import ActorID, JobID, NodeID, TaskID
+
+JOB = b"\x01\x00\x00\x00"
 
 
 def current_task_id() -> TaskID | None:
     """Return the id of the running task; None outside of a task."""
-    _, serial, _ = _core.current_task()
-    if serial == 0:
+    own = _core.current_task_id()
+    if own is None:
         return None
-    return TaskID(serial.to_bytes(8, "big") + b"\xff" * 12 + b"\x01\x00\x00\x00")
+    return TaskID(own + _core.nonce().to_bytes(8, "big") + b"\xff" * 4 + JOB)
 
 
 class RuntimeContext:
     """What the calling code can know about its surroundings."""
 
+    def get(self) -> dict[str, Any]:
+        """Return ids of job, node and worker, and of task and actor where there are such."""
+        found = {"job_id": self.job_id, "node_id": self.node_id, "namespace": self.namespace}
+        if runtime.is_worker():
+            found |= {"task_id": self.task_id, "actor_id": self.actor_id}
+        return found
+
+    @property
+    def job_id(self) -> JobID:
+        """The id of the job."""
+        return JobID(JOB)
+
     def get_job_id(self) -> str:
         """Return the id of the job in hex."""
-        return str(JobID(b"\x01\x00\x00\x00").hex())
+        return self.job_id.hex()
+
+    @property
+    def node_id(self) -> NodeID:
+        """The id of this machine."""
+        return NodeID(_core.nonce().to_bytes(28, "big"))
 
     def get_node_id(self) -> str:
         """Return the id of this machine in hex."""
-        return str(NodeID(_core.nonce().to_bytes(28, "big")).hex())
+        return self.node_id.hex()
+
+    def get_session_name(self) -> str:
+        """Return the name of the session."""
+        return f"session_{_core.nonce():016x}"
+
+    @property
+    def task_id(self) -> TaskID | None:
+        """The id of the running task; None outside of a task."""
+        return current_task_id()
 
     def get_task_id(self) -> str | None:
-        """Return the id of the running task in hex; None outside of a task."""
+        """Return the id of the running task in hex; None outside of a task.
+
+        It is that of the reference to the task's first result: `ref.task_id().hex()`.
+        """
         task_id = current_task_id()
         return None if task_id is None else task_id.hex()
 
@@ -37,12 +69,26 @@ class RuntimeContext:
         """Return the name of the running task; None outside of a task."""
         return _core.current_task()[0] or None
 
+    def get_task_function_name(self) -> str | None:
+        """Return the name of the function that the running task calls; None outside of a task."""
+        return self.get_task_name()
+
+    def get_task_attempt(self) -> int:
+        """Return how often the running task was tried before: 0 at the first try."""
+        return max(_core.current_task()[2] - 1, 0)
+
+    @property
+    def actor_id(self) -> ActorID | None:
+        """The id of the actor this code belongs to; None elsewhere."""
+        handle = _core.current_actor_handle()
+        if handle is None:
+            return None
+        return ActorID(handle.binary()[:12] + JOB)
+
     def get_actor_id(self) -> str | None:
         """Return the id of the actor this code belongs to in hex; None elsewhere."""
-        handle = _core.current_actor_handle()
-        if handle is None or not _core.has_actor():
-            return None
-        return (handle.binary()[:12] + b"\x01\x00\x00\x00").hex()
+        actor_id = self.actor_id
+        return None if actor_id is None else actor_id.hex()
 
     def get_worker_id(self) -> str:
         """Return an id of this process in hex."""
@@ -64,6 +110,37 @@ class RuntimeContext:
     def namespace(self) -> str:
         """Name space for named actors."""
         return runtime.namespace()
+
+    @property
+    def was_current_actor_reconstructed(self) -> bool:
+        """Whether the current actor's process is not its first; False elsewhere."""
+        return False
+
+    def get_assigned_resources(self) -> dict[str, float]:
+        """Return the amounts of resources that the current task or actor has, by name.
+
+        Raises:
+            RuntimeError: If it is not called in a worker.
+        """
+        if not runtime.is_worker():
+            raise RuntimeError("This method is only available when the process is a worker.")
+        names = list(_core.resources())
+        return {names[index]: amount / UNIT for index, amount in _core.assigned_resources().items()}
+
+    def get_accelerator_ids(self) -> dict[str, list[str]]:
+        """Return the ids of the GPUs that the current task or actor may use."""
+        return {"GPU": gpus.assigned()}
+
+    get_resource_ids = get_accelerator_ids
+
+    def get_node_labels(self) -> dict[str, str]:
+        """Return the labels of this machine."""
+        return dict(runtime.engine().nodes()[0]["Labels"])
+
+    @property
+    def gcs_address(self) -> str:
+        """The address of the session: there is no server, and none is needed."""
+        return "local"
 
     @property
     def worker(self) -> Any:

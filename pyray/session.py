@@ -11,9 +11,9 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
-from pyray import interrupts, machine, runtime
+from pyray import gpus, interrupts, machine, runtime
 from pyray.local_engine import LocalConfig, LocalEngine
 from pyray.options import resource_name_problem
 
@@ -119,7 +119,8 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
     Args:
         address: None, "local" or "auto": a new session on this machine. Others are not offered yet.
         num_cpus: CPUs that tasks share; default: what affinity and cgroup allow this process.
-        num_gpus: GPUs to declare; default 0.
+        num_gpus: GPUs to declare; default: those that this process may use.
+        labels: Labels of this machine, for the option `label_selector`.
         resources: Further resources by name.
         object_store_memory: Size of the object store in bytes; default: 30 % of the memory that
             machine and cgroup have available. Only what is used takes memory.
@@ -160,6 +161,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         log_to_driver=log_to_driver,
         preload=["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])],
         env_vars=_env_vars(runtime_env),
+        labels=_labels(labels),
     )
     runtime.set_engine(LocalEngine(config), namespace=namespace or "")
     return _context()
@@ -186,6 +188,26 @@ def _env_vars(runtime_env: dict[str, Any] | None) -> dict[str, str]:
     return dict(env_vars)
 
 
+def _labels(labels: dict[str, str] | None) -> dict[str, str]:
+    for name, value in cast("dict[object, object]", labels or {}).items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"labels: names and values must be strings, not {name!r}: {value!r}")
+    return dict(labels or {})
+
+
+def _gpus(asked: float | None) -> float:
+    names = gpus.visible()
+    if asked is None:
+        return min(gpus.count(), gpus.MOST)
+    if names is not None and asked > len(names):
+        raise ValueError(
+            f"Attempting to start raylet with {asked:g} GPU, but {gpus.VARIABLE} contains {names}."
+        )
+    if asked > gpus.MOST:
+        raise ValueError(f"num_gpus: at most {gpus.MOST} are possible, got {asked:g}")
+    return asked
+
+
 def _store_bytes(asked: int | None) -> int:
     if asked is None:
         return machine.default_object_store_bytes()
@@ -203,7 +225,7 @@ def _resources(
 ) -> dict[str, float]:
     totals: dict[str, float] = {
         "CPU": machine.cpu_count() if num_cpus is None else num_cpus,
-        "GPU": num_gpus or 0,
+        "GPU": _gpus(num_gpus),
         "memory": float(machine.memory_available()),
         "node:127.0.0.1": 1.0,
         "node:__internal_head__": 1.0,

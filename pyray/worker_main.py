@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from pyray import _core, execution, output, runtime
+from pyray import _core, execution, gpus, output, runtime
 from pyray.core_engine import CoreEngine
 
 WORKER_OOM_SCORE = 1000
@@ -33,6 +33,10 @@ def run(slot: int, *, log_to_driver: bool) -> NoReturn:
         _prepare_process(log_to_driver=log_to_driver)
         _core.adopt_slot(slot)
         runtime.set_engine(CoreEngine(), is_worker=True)
+        _core.set_retry_hook(execution.pause_before_retry)
+        _core.set_gpu_hook(gpus.assign)
+        if "GPU" in _core.resources():
+            gpus.assign([])  # who asks for none sees none
         _core.worker_loop(execution.translate_error, _flush)
         if _core.kill_requested(slot):
             os._exit(status)  # exit handlers do not run after `ray.kill`

@@ -45,6 +45,17 @@ def put(value) -> ObjectRef:
     return put_encoded(e)
 
 
+def put_error(error) -> ObjectRef:
+    """Store an error: whoever gets the reference has it raised."""
+    cdef Encoded e = Encoded()
+    check_usable()
+    cdef uint64_t session = session_nonce
+    encode_pickle(e, error, PR_INLINE_BYTES)
+    e.value.flags = PR_FLAG_ERROR
+    require_session(session)
+    return put_encoded(e)
+
+
 def put_code(code) -> tuple[ObjectRef, int]:
     """Store a function or class by value; its reference and its size in bytes."""
     cdef Encoded e = Encoded()
@@ -566,9 +577,10 @@ cdef ObjectRef put_encoded(Encoded e):
     return wrap(ref)
 
 
-def resource_class(demand: dict[int, int]) -> tuple[int, bool]:
+def resource_class(demand: dict[int, int], environment: int = 0) -> tuple[int, bool]:
     """(number, feasible) of the class of tasks that need these (resource index -> 1/10000)."""
     cdef pr_demand entries[PR_DEMAND_MAX]
+    cdef pr_class_key key
     cdef pr_index shape = 0
     cdef uint32_t i = 0
     check_usable()
@@ -580,10 +592,37 @@ def resource_class(demand: dict[int, int]) -> tuple[int, bool]:
     for index, amount in sorted(demand.items()):
         entries[i].resource, entries[i].amount = index, amount
         i += 1
-    status = pr_session_class(&context, entries, len(demand), &shape)
+    key.demand, key.demand_count, key.environment = entries, len(demand), environment
+    status = pr_session_class(&context, &key, &shape)
     if status != PR_OK:
         raise_status(status, "too many different combinations of resources")
     return shape, pr_class_feasible(&context, shape)
+
+
+def environment_of(digest: bytes, ObjectRef description) -> int:
+    """The number of the environment with this hash of 16 bytes; the first description is kept."""
+    cdef uint64_t[2] hash_
+    cdef pr_index environment = 0
+    check_session(description)
+    memcpy(hash_, PyBytes_AS_STRING(digest), 16)
+    status = pr_session_environment(&context, hash_, description.ref, &environment)
+    if status == PR_TABLE_FULL:
+        raise exceptions.RaySystemError("A session has room for 1,023 different runtime_envs.")
+    if status != PR_OK:
+        raise_status(status, "runtime_env")
+    return environment
+
+
+def my_environment():
+    """(number, description) of the environment that this worker is for; None if the job's."""
+    cdef pr_ref ref
+    cdef pr_index environment = pr_slot_at(&context, context.slot).environment
+    if environment == PR_NONE:
+        return None
+    status = pr_environment_description(&context, environment, &ref)
+    if status != PR_OK:
+        raise_status(status, "runtime_env")
+    return environment, get_one(load_ref(ref.index, ref.generation), None)
 
 
 def kill_actor(ObjectRef handle, *, bint no_restart=True) -> None:

@@ -11,6 +11,7 @@ cdef extern from "pyray_core.h" nogil:
     enum: PR_DEMAND_MAX
     enum: PR_RESOURCE_MAX
     enum: PR_RESOURCE_UNIT
+    enum: PR_GPU_MAX
     enum: PR_STEP_RESULTS
     enum: PR_KIND_FAILURE
     enum: PR_FLAG_ERROR
@@ -75,6 +76,7 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t latch
         uint32_t actor
         uint32_t requests
+        uint32_t environment
         uint64_t tasks_finished
     const pr_slot *pr_slot_at(const pr_context *ctx, pr_index slot)
 
@@ -133,17 +135,29 @@ cdef extern from "pyray_core.h" nogil:
     struct pr_demand:
         uint32_t resource
         int64_t amount
+    struct pr_class:
+        uint32_t demand_count
+        pr_demand *demand
+    const pr_class *pr_class_at(const pr_context *ctx, pr_index shape)
     struct pr_resource:
         char *name
         int64_t total
         int64_t free
-    struct pr_engine_root_t "pr_engine_root":
+    struct pr_crew:
         uint32_t idle_count
-        uint32_t worker_count
-        uint32_t worker_limit
         uint32_t spawn_requests
         uint32_t starting
         uint32_t waking
+    struct pr_environment:
+        uint32_t link
+        pr_crew crew
+    const pr_environment *pr_environment_at(const pr_context *ctx, pr_index environment)
+    struct pr_engine_root_t "pr_engine_root":
+        pr_crew crew
+        uint32_t environments
+        uint32_t worker_count
+        uint32_t worker_limit
+        uint32_t spawn_requests
         uint32_t ready_count
         uint32_t resource_count
         uint32_t signal_requests
@@ -179,8 +193,15 @@ cdef extern from "pyray_core.h" nogil:
     void pr_session_end(pr_context *ctx)
     bint pr_session_ending(const pr_context *ctx)
 
-    pr_status pr_session_class(pr_context *ctx, const pr_demand *demand, uint32_t count,
-                               pr_index *shape)
+    struct pr_class_key:
+        const pr_demand *demand
+        uint32_t demand_count
+        pr_index environment
+    pr_status pr_session_class(pr_context *ctx, const pr_class_key *key, pr_index *shape)
+    pr_status pr_session_environment(pr_context *ctx, const uint64_t *hash, pr_ref description,
+                                     pr_index *environment)
+    pr_status pr_environment_description(pr_context *ctx, pr_index environment,
+                                         pr_ref *description)
     bint pr_class_feasible(const pr_context *ctx, pr_index shape)
     pr_status pr_sweep(pr_context *ctx, pr_index slot, uint32_t wait_status)
 
@@ -240,6 +261,8 @@ cdef extern from "pyray_core.h" nogil:
         pr_ref result
         pr_ref actor
         int32_t retries_left
+        uint64_t gpus
+        pr_index shape
         uint32_t size_bytes
         char *name
         uint8_t *value

@@ -17,10 +17,16 @@ def engine_stats() -> dict[str, int]:
     """
     check_usable()
     cdef const pr_engine_root_t *root = pr_engine_root(&context)
+    cdef uint32_t idle = root.crew.idle_count, starting = root.crew.starting
+    cdef pr_index environment = root.environments
+    while environment != PR_NONE:
+        idle += pr_environment_at(&context, environment).crew.idle_count
+        starting += pr_environment_at(&context, environment).crew.starting
+        environment = pr_environment_at(&context, environment).link
     return {
         "workers": root.worker_count,
-        "idle": root.idle_count,
-        "starting": root.starting + root.spawn_requests,
+        "idle": idle,
+        "starting": starting + root.spawn_requests,
         "ready": root.ready_count,
         "submitted": root.submitted,
         "finished": root.finished,

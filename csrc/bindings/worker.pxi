@@ -10,6 +10,83 @@ cdef uint64_t current_serial = 0
 cdef uint32_t current_attempt = 0
 cdef pr_ref current_actor
 cdef bint interruptible = False   # a task's code runs, and may be interrupted
+cdef pr_ref current_result      # the first of the task's results, which names the task
+cdef uint32_t current_shape = 0
+cdef uint32_t actor_shape = 0
+cdef uint64_t shown_gpus = 0
+cdef object before_retry = None   # pyray.execution.pause_before_retry
+cdef object show_gpus = None      # pyray.gpus.show
+
+
+def set_gpu_hook(function) -> None:
+    """Have `function(ids)` called before a task that has other GPUs than the one before."""
+    global show_gpus
+    show_gpus = function
+
+
+def assigned_gpus() -> list[int]:
+    """Numbers, from 0, of the GPUs that the current task or actor has."""
+    return [i for i in range(PR_GPU_MAX) if shown_gpus >> i & 1]
+
+
+def assigned_resources() -> dict[int, int]:
+    """Resource index -> 1/10000 that the current task or actor takes."""
+    cdef const pr_class *c
+    cdef uint32_t i, shape = current_shape or actor_shape
+    check_usable()
+    if shape == 0:
+        return {}
+    c = pr_class_at(&context, shape)
+    return {c.demand[i].resource: c.demand[i].amount for i in range(c.demand_count)}
+
+
+def lend_resources(*, bint lend) -> None:
+    """Lend the current task's CPUs, or take them back."""
+    if running_task != 0 and not lending:
+        if lend:
+            pr_task_lend(&context, running_task)
+        else:
+            pr_task_reclaim(&context, running_task)
+
+
+def note_retry() -> None:
+    """The current task begins once more, in this process."""
+    global current_attempt
+    current_attempt += 1
+
+
+def set_retry_hook(function) -> None:
+    """Have `function(tries)` called before a task that a worker's death made run again."""
+    global before_retry
+    before_retry = function
+
+
+def current_task_id() -> bytes | None:
+    """The first 8 bytes of the current task's id; None outside of a task."""
+    if current_serial == 0:
+        return None
+    if current_result.index == PR_NONE:
+        return (current_serial | 1 << 63).to_bytes(8, "big")
+    return (current_result.index.to_bytes(4, "big")
+            + current_result.generation.to_bytes(4, "big"))
+
+
+cdef int begin_task(pr_taken *taken) except -1:
+    """Notes what user code can ask about its task, and shows it its GPUs."""
+    global current_shape, current_result, actor_shape, shown_gpus
+    current_result = taken.result
+    if taken.flags & PR_TASK_OF_ACTOR:
+        current_shape = 0
+        return 0
+    current_shape = taken.shape
+    if taken.attempt > 1 and before_retry is not None:
+        before_retry(taken.attempt - 1)
+    if taken.flags & PR_TASK_CREATES_ACTOR:
+        actor_shape = taken.shape if taken.flags & PR_TASK_KEEPS else 0
+    if taken.gpus != shown_gpus and show_gpus is not None:
+        shown_gpus = taken.gpus
+        show_gpus(assigned_gpus())
+    return 0
 
 
 def current_task() -> tuple[str, int, int]:
@@ -290,6 +367,7 @@ cdef Results run(pr_taken *taken, translate):
     if taken.flags & PR_TASK_CREATES_ACTOR:
         current_actor = taken.actor
     running_task = taken.task
+    begin_task(taken)
     try:
         try:
             # Cancelled tasks are interrupted between this line and the one that says False again:

@@ -18,6 +18,7 @@ struct audit {
     uint8_t *edge_seen;
     uint32_t *task_lists; /* on how many lists a task was found */
     int64_t held[PR_RESOURCE_MAX];
+    int64_t gpus[PR_GPU_MAX]; /* held of each */
     uint32_t edges, waits, awaited, latches, claims;
 };
 
@@ -70,11 +71,15 @@ static enum pr_status walk_edges(struct audit *a, pr_index head, enum pr_edge_ki
     return PR_OK;
 }
 
-static void add_held(struct audit *a, pr_index shape)
+static void add_held(struct audit *a, pr_index shape, uint64_t gpus, bool lent)
 {
+    const struct pr_engine_root *root = pr_engine_root(a->ctx);
     const struct pr_class *c = pr_class_at(a->ctx, shape);
     for (uint32_t i = 0; i < c->demand_count; i++)
-        a->held[c->demand[i].resource] += c->demand[i].amount;
+        if (!lent || c->demand[i].resource + 1 != root->cpu)
+            a->held[c->demand[i].resource] += c->demand[i].amount;
+    for (uint32_t i = 0; c->gpus != 0 && i < root->gpu_count; i++)
+        if (gpus >> i & 1) a->gpus[i] += PR_MIN(c->gpus, PR_RESOURCE_UNIT);
 }
 
 static enum pr_status walk_slot(struct audit *a, pr_index slot)
@@ -102,7 +107,7 @@ static enum pr_status walk_slot(struct audit *a, pr_index slot)
               pr_task_at(a->ctx, t)->claim == slot);
         a->task_lists[t]++;
     }
-    if (s->shape != PR_NONE) add_held(a, s->shape);
+    if (s->shape != PR_NONE) add_held(a, s->shape, s->gpus, false);
     if (s->actor != PR_NONE && s->state != PR_SLOT_DEAD) {
         uint32_t state = pr_actor_at(a->ctx, s->actor)->state;
         CHECK((state != PR_ACTOR_ALIVE && state != PR_ACTOR_ENDING) ||
@@ -111,27 +116,61 @@ static enum pr_status walk_slot(struct audit *a, pr_index slot)
     return PR_OK;
 }
 
-static enum pr_status walk_slots(struct audit *a)
+struct crew_count {
+    uint32_t idle, starting, waking;
+};
+
+static enum pr_status walk_crew(struct audit *a, pr_index environment)
+{
+    const struct pr_crew *crew = pr_crew_of(a->ctx, environment);
+    struct crew_count count = {0};
+    uint32_t listed = 0;
+    for (pr_index i = 1; i < high_water(a, PR_POOL_SLOT); i++) {
+        const struct pr_slot *s = pr_slot_at(a->ctx, i);
+        if (s->state == PR_SLOT_EMPTY || s->environment != environment) continue;
+        count.idle += s->state == PR_SLOT_IDLE;
+        count.starting += s->state == PR_SLOT_STARTING;
+        count.waking += s->state == PR_SLOT_WAKING;
+    }
+    for (pr_index i = crew->idle_head; i != PR_NONE && listed <= count.idle;
+         i = pr_slot_at(a->ctx, i)->link) {
+        CHECK(pr_slot_at(a->ctx, i)->state == PR_SLOT_IDLE &&
+              pr_slot_at(a->ctx, i)->environment == environment);
+        listed++;
+    }
+    CHECK(count.idle == crew->idle_count && listed == count.idle); /* A9 */
+    CHECK(count.starting == crew->starting && count.waking == crew->waking);
+    return PR_OK;
+}
+
+static enum pr_status walk_crews(struct audit *a)
 {
     const struct pr_engine_root *root = pr_engine_root(a->ctx);
-    uint32_t idle = 0, starting = 0, waking = 0, workers = 0, listed = 0;
+    uint32_t requests = root->crew.spawn_requests, environments = 0;
+    PR_TRY(walk_crew(a, PR_NONE));
+    for (pr_index i = root->environments; i != PR_NONE; i = pr_environment_at(a->ctx, i)->link) {
+        CHECK(i < high_water(a, PR_POOL_ENVIRONMENT));
+        CHECK(++environments <= a->ctx->header->pools[PR_POOL_ENVIRONMENT].used);
+        PR_TRY(count_ref(a, pr_environment_at(a->ctx, i)->description));
+        PR_TRY(walk_crew(a, i));
+        requests += pr_crew_of(a->ctx, i)->spawn_requests;
+    }
+    CHECK(environments == a->ctx->header->pools[PR_POOL_ENVIRONMENT].used);
+    CHECK(requests == root->spawn_requests);
+    return PR_OK;
+}
+
+static enum pr_status walk_slots(struct audit *a)
+{
+    uint32_t workers = 0;
     for (pr_index i = 1; i < high_water(a, PR_POOL_SLOT); i++) {
         const struct pr_slot *s = pr_slot_at(a->ctx, i);
         PR_TRY(walk_slot(a, i));
-        idle += s->state == PR_SLOT_IDLE;
-        starting += s->state == PR_SLOT_STARTING;
-        waking += s->state == PR_SLOT_WAKING;
         workers += s->state != PR_SLOT_EMPTY && s->kind == PR_SLOT_WORKER;
     }
-    for (pr_index i = root->idle_head; i != PR_NONE && listed <= idle;
-         i = pr_slot_at(a->ctx, i)->link) {
-        CHECK(pr_slot_at(a->ctx, i)->state == PR_SLOT_IDLE);
-        listed++;
-    }
-    CHECK(idle == root->idle_count && listed == idle); /* A9 */
     CHECK(a->latches == a->ctx->header->pools[PR_POOL_LATCH].used);
-    CHECK(starting == root->starting && waking == root->waking && workers == root->worker_count);
-    return PR_OK;
+    CHECK(workers == pr_engine_root(a->ctx)->worker_count);
+    return walk_crews(a);
 }
 
 static enum pr_status walk_queue(struct audit *a, pr_index head, pr_index tail,
@@ -311,7 +350,7 @@ static enum pr_status walk_task(struct audit *a, pr_index task)
     if (t->arguments != PR_NONE) PR_TRY(count_ref(a, t->arguments));
     if (t->actor != PR_NONE && t->state != PR_TASK_KEPT)
         PR_TRY(count_ref(a, pr_actor_at(a->ctx, t->actor)->handle));
-    if ((t->flags & PR_TASK_HOLDS) && !(t->flags & PR_TASK_LENT)) add_held(a, t->shape);
+    if (t->flags & PR_TASK_HOLDS) add_held(a, t->shape, t->gpus, t->flags & PR_TASK_LENT);
     bool in_lane = t->flags & PR_TASK_IN_LANE;
     if (t->state == PR_TASK_WAITING)
         CHECK(on_lists == (in_lane ? 1u : 0u) && (in_lane || t->awaited > 0));
@@ -375,6 +414,9 @@ static enum pr_status check_resources(struct audit *a)
     const struct pr_engine_root *root = pr_engine_root(a->ctx);
     for (uint32_t i = 0; i < root->resource_count; i++)
         CHECK(root->resources[i].total == root->resources[i].free + a->held[i]); /* A6 */
+    int64_t total = root->gpu != 0 ? root->resources[root->gpu - 1].total : 0;
+    for (uint32_t i = 0; i < root->gpu_count; i++, total -= PR_RESOURCE_UNIT)
+        CHECK(root->gpus[i] + a->gpus[i] == PR_MIN(total, PR_RESOURCE_UNIT));
     return PR_OK;
 }
 

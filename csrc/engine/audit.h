@@ -8,11 +8,12 @@
  *  A4  SEALED with a block: the block's owner is the object; CREATING: on the claims of a live slot
  *  A5  every task is on the one list that its state says; awaited == its awaited edges == unsealed
  *      arguments
- *  A6  for every resource total == free + held by running tasks that have not lent + kept by
- *      actors' processes
+ *  A6  for every resource total == free + held by running tasks, except CPUs that they have lent,
+ *      + kept by actors' processes; the same for each GPU
  *  A7  every edge is on its owner's list; every awaited edge and watch is on its object's list
  *  A8  `used` of every pool == entries not on its free list
- *  A9  idle, starting, waking and worker counts == slots in those states
+ *  A9  for every environment idle, starting and waking counts == its slots in those states;
+ *      workers == slots of workers; requests of all environments add up
  *  A10 what has work left is on the list of chores: FAILED and DONE tasks, FREEING objects, sealed
  *      objects with waiters (a freed handle may wait for its actor to end instead); nothing else is
  *      on these lists

@@ -16,7 +16,7 @@
  *          meanwhile, becomes READY -> ALIVE
  *
  * Resources are taken in the transaction that makes a task RUNNING and given back in the one that
- * ends it. A task that waits in get() lends its resources (PR_TASK_LENT) and takes them back
+ * ends it. A task that waits in get() lends its CPUs (PR_TASK_LENT) and takes them back
  * afterwards even if that makes `free` negative for a while: so nested tasks cannot deadlock.
  *
  * Who may write what: any process of the session, inside a transaction. Only the supervisor turns
@@ -33,12 +33,14 @@
 #define PR_POOL_LANE 7u
 #define PR_POOL_CLASS 8u
 #define PR_POOL_NAME 9u
-#define PR_POOLS 10u
+#define PR_POOL_ENVIRONMENT 10u
+#define PR_POOLS 11u
 
 #define PR_TASK_INLINE 104u
 #define PR_NAME_BYTES 32u
 #define PR_DEMAND_MAX 8u
 #define PR_RESOURCE_MAX 32u
+#define PR_GPU_MAX 64u
 #define PR_CLASS_BUCKETS 512u
 #define PR_NAME_BUCKETS 128u
 #define PR_NAME_TEXT 232u  /* an actor's namespace and name together, in bytes */
@@ -96,8 +98,9 @@ struct pr_task {
     char name[PR_NAME_BYTES];
     uint8_t value[PR_TASK_INLINE];
     uint64_t parent; /* serial of the task that submitted it, 0: none */
+    uint64_t gpus; /* bit by id; means something while HOLDS is set and its class asks for GPUs */
 };
-_Static_assert(sizeof(struct pr_task) == 240, "close to four cache lines");
+_Static_assert(sizeof(struct pr_task) == 248, "close to four cache lines");
 
 enum pr_actor_state {
     PR_ACTOR_FREE,
@@ -174,15 +177,35 @@ struct pr_demand {
     int64_t amount;
 };
 
-/* Tasks with equal demands share a class and a queue, first come first served. */
+/* Tasks with equal demands and of one environment share a class and a queue, first come first
+ * served. */
 struct pr_class {
     uint32_t link; /* next class of its bucket */
     uint32_t head;
     uint32_t tail;
     uint32_t count;
     uint32_t demand_count;
-    uint32_t reserved[3];
+    uint32_t environment; /* whose workers run it, or none: the job's */
+    int64_t gpus;         /* the amount of GPUs among the demands */
     struct pr_demand demand[PR_DEMAND_MAX];
+};
+
+/* Workers of one environment, and those of them that are on the way. */
+struct pr_crew {
+    uint32_t idle_head; /* last to become idle is first to be woken */
+    uint32_t idle_tail;
+    uint32_t idle_count;
+    uint32_t spawn_requests; /* workers wanted that have no slot yet */
+    uint32_t starting;       /* slots STARTING */
+    uint32_t waking;         /* slots WAKING */
+};
+
+/* What workers of a task's runtime_env are set up with. Never given back: there are few. */
+struct pr_environment {
+    uint32_t link;        /* next one */
+    uint32_t description; /* object that says what it is; workers read it */
+    uint64_t hash[2];
+    struct pr_crew crew;
 };
 
 struct pr_resource {
@@ -195,24 +218,23 @@ struct pr_engine_root {
     uint32_t ending; /* session is shutting down; stored once, outside transactions */
     uint32_t driver;
     uint32_t supervisor;
-    uint32_t idle_head; /* last to become idle is first to be woken */
-    uint32_t idle_tail;
-    uint32_t idle_count;
+    struct pr_crew crew;   /* of the job's environment */
+    uint32_t environments; /* list of the others */
     uint32_t worker_count; /* slots of kind WORKER that are not EMPTY */
     uint32_t worker_limit;
-    uint32_t spawn_requests; /* workers wanted that have no slot yet */
-    uint32_t starting;       /* slots STARTING */
-    uint32_t waking;         /* slots WAKING */
+    uint32_t spawn_requests; /* of all crews */
     uint32_t start_limit;
     uint32_t ready_count; /* tasks on class queues */
     uint32_t class_count;
     uint32_t class_cursor;
     uint32_t resource_count;
     uint32_t signal_requests; /* the supervisor looks for slots that ask for a signal */
-    uint32_t reserved;
+    uint32_t cpu, gpu;      /* which resources these are, counted from 1; 0: there is none */
+    uint32_t gpu_count;
     uint64_t serial;
     uint64_t submitted, finished, failed, retried, deaths;
     struct pr_resource resources[PR_RESOURCE_MAX];
+    int64_t gpus[PR_GPU_MAX];                 /* what is free of each */
     uint32_t class_buckets[PR_CLASS_BUCKETS]; /* classes by hash of their demands */
     uint32_t name_buckets[PR_NAME_BUCKETS];   /* names by hash */
 };
@@ -270,6 +292,16 @@ static inline const struct pr_name *pr_name_at(const struct pr_context *ctx, pr_
 static inline const struct pr_class *pr_class_at(const struct pr_context *ctx, pr_index shape)
 {
     return pr_entry(ctx, PR_POOL_CLASS, shape);
+}
+static inline const struct pr_environment *pr_environment_at(const struct pr_context *ctx,
+                                                             pr_index environment)
+{
+    return pr_entry(ctx, PR_POOL_ENVIRONMENT, environment);
+}
+static inline const struct pr_crew *pr_crew_of(const struct pr_context *ctx, pr_index environment)
+{
+    return environment == PR_NONE ? &pr_engine_root(ctx)->crew
+                                  : &pr_environment_at(ctx, environment)->crew;
 }
 
 #endif

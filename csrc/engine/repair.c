@@ -10,23 +10,12 @@ struct sweep {
     uint32_t wait_status;
 };
 
-static void leave_state(struct pr_context *ctx, pr_index slot)
-{
-    const struct pr_engine_root *root = pr_engine_root(ctx);
-    switch (pr_slot_at(ctx, slot)->state) {
-    case PR_SLOT_STARTING: TX_SET(ctx, root->starting, root->starting - 1); break;
-    case PR_SLOT_WAKING: TX_SET(ctx, root->waking, root->waking - 1); break;
-    case PR_SLOT_IDLE: pr_idle_remove(ctx, slot); break;
-    default: break;
-    }
-}
-
 static enum pr_status mark_dead(struct pr_context *ctx, void *argument)
 {
     const struct sweep *sweep = argument;
     const struct pr_slot *s = pr_slot_at(ctx, sweep->slot);
     if (s->state == PR_SLOT_EMPTY || s->state == PR_SLOT_DEAD) return PR_OK;
-    leave_state(ctx, sweep->slot);
+    pr_sched_leave_state(ctx, sweep->slot);
     TX_SET(ctx, s->state, PR_SLOT_DEAD);
     TX_SET(ctx, s->wait_status, sweep->wait_status);
     TX_ADD(ctx, pr_engine_root(ctx)->deaths, 1);
@@ -169,7 +158,7 @@ static enum pr_status sweep_step(struct pr_context *ctx, void *argument)
     } else if (s->actor != PR_NONE) {
         pr_actor_lost(ctx, s->actor, sweep->slot); /* takes it off the slot */
     } else if (s->shape != PR_NONE) {
-        pr_resources_give(ctx, s->shape);
+        pr_resources_give(ctx, s->shape, s->gpus, false);
         TX_SET(ctx, s->shape, PR_NONE);
     } else if (s->held != PR_NONE) {
         return drop_some_held(ctx, sweep->slot);

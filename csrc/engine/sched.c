@@ -1,84 +1,5 @@
 #include "engine/sched.h"
 
-/* ---- resources ---- */
-
-static bool same_demand(const struct pr_class *c, const struct pr_demand *demand, uint32_t count)
-{
-    if (c->demand_count != count) return false;
-    for (uint32_t i = 0; i < count; i++)
-        if (c->demand[i].resource != demand[i].resource || c->demand[i].amount != demand[i].amount)
-            return false;
-    return true;
-}
-
-static uint32_t hash_demand(const struct pr_demand *demand, uint32_t count)
-{
-    uint64_t hash = count;
-    for (uint32_t i = 0; i < count; i++) {
-        hash = (hash ^ demand[i].resource) * 0x9e3779b97f4a7c15u;
-        hash = (hash ^ (hash >> 32) ^ (uint64_t)demand[i].amount) * 0x9e3779b97f4a7c15u;
-    }
-    return (uint32_t)(hash >> 32);
-}
-
-enum pr_status pr_class_find(struct pr_context *ctx, const struct pr_demand *demand, uint32_t count,
-                             pr_index *shape)
-{
-    const struct pr_engine_root *root = pr_engine_root(ctx);
-    PR_ASSERT(count <= PR_DEMAND_MAX);
-    const uint32_t *bucket = &root->class_buckets[hash_demand(demand, count) % PR_CLASS_BUCKETS];
-    for (*shape = *bucket; *shape != PR_NONE; *shape = pr_class_at(ctx, *shape)->link)
-        if (same_demand(pr_class_at(ctx, *shape), demand, count)) return PR_OK;
-    PR_TRY(
-        pr_pool_take(ctx, PR_POOL_CLASS, shape)); /* classes are never given back: index == count */
-    const struct pr_class *c = pr_class_at(ctx, *shape);
-    TX_SET(ctx, c->link, *bucket);
-    TX_SET(ctx, *bucket, *shape);
-    TX_SET(ctx, c->head, PR_NONE);
-    TX_SET(ctx, c->tail, PR_NONE);
-    TX_SET(ctx, c->count, 0);
-    TX_SET(ctx, c->demand_count, count);
-    for (uint32_t i = 0; i < count; i++) {
-        TX_SET(ctx, c->demand[i].resource, demand[i].resource);
-        TX_SET(ctx, c->demand[i].amount, demand[i].amount);
-    }
-    TX_SET(ctx, root->class_count, *shape);
-    return PR_OK;
-}
-
-bool pr_class_feasible(const struct pr_context *ctx, pr_index shape)
-{
-    const struct pr_class *c = pr_class_at(ctx, shape);
-    for (uint32_t i = 0; i < c->demand_count; i++)
-        if (c->demand[i].amount > pr_engine_root(ctx)->resources[c->demand[i].resource].total)
-            return false;
-    return true;
-}
-
-bool pr_resources_fit(const struct pr_context *ctx, pr_index shape)
-{
-    const struct pr_class *c = pr_class_at(ctx, shape);
-    for (uint32_t i = 0; i < c->demand_count; i++) {
-        int64_t amount =
-            c->demand[i].amount; /* none is always there, even when less than none is free */
-        if (amount > 0 && amount > pr_engine_root(ctx)->resources[c->demand[i].resource].free)
-            return false;
-    }
-    return true;
-}
-
-static void add_to_free(struct pr_context *ctx, pr_index shape, int64_t sign)
-{
-    const struct pr_class *c = pr_class_at(ctx, shape);
-    for (uint32_t i = 0; i < c->demand_count; i++) {
-        const struct pr_resource *r = &pr_engine_root(ctx)->resources[c->demand[i].resource];
-        TX_SET(ctx, r->free, r->free + sign * c->demand[i].amount);
-    }
-}
-
-void pr_resources_take(struct pr_context *ctx, pr_index shape) { add_to_free(ctx, shape, -1); }
-void pr_resources_give(struct pr_context *ctx, pr_index shape) { add_to_free(ctx, shape, 1); }
-
 /* ---- queues ---- */
 
 static void count_ready(struct pr_context *ctx, const struct pr_class *c, uint32_t change)
@@ -131,21 +52,29 @@ void pr_queue_remove(struct pr_context *ctx, pr_index task)
     count_ready(ctx, c, (uint32_t)-1);
 }
 
-/* The next class, in turn, that has a ready task and fits; or none. */
-static pr_index runnable_class(const struct pr_context *ctx)
+/* The class that comes `step` classes after the one that was served last. */
+static pr_index class_in_turn(const struct pr_engine_root *root, uint32_t step)
+{
+    return (root->class_cursor + step) % root->class_count + 1;
+}
+
+/* The next class of an environment, in turn, that has a ready task and fits; or none. */
+static pr_index runnable_class(const struct pr_context *ctx, pr_index environment)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);
     if (root->ready_count == 0) return PR_NONE;
     for (uint32_t i = 0; i < root->class_count; i++) {
-        pr_index shape = (root->class_cursor + i) % root->class_count + 1;
-        if (pr_class_at(ctx, shape)->count > 0 && pr_resources_fit(ctx, shape)) return shape;
+        pr_index shape = class_in_turn(root, i);
+        const struct pr_class *c = pr_class_at(ctx, shape);
+        if (c->count > 0 && c->environment == environment && pr_resources_fit(ctx, shape))
+            return shape;
     }
     return PR_NONE;
 }
 
-pr_index pr_queue_pop(struct pr_context *ctx)
+pr_index pr_queue_pop(struct pr_context *ctx, pr_index environment)
 {
-    pr_index shape = runnable_class(ctx);
+    pr_index shape = runnable_class(ctx, environment);
     if (shape == PR_NONE) return PR_NONE;
     pr_index task = pr_class_at(ctx, shape)->head;
     pr_queue_remove(ctx, task);
@@ -157,33 +86,42 @@ pr_index pr_queue_pop(struct pr_context *ctx)
 
 void pr_idle_push(struct pr_context *ctx, pr_index slot)
 {
-    const struct pr_engine_root *root = pr_engine_root(ctx);
     const struct pr_slot *s = pr_slot_at(ctx, slot);
-    TX_SET(ctx, s->link, root->idle_head);
+    const struct pr_crew *crew = pr_crew_of(ctx, s->environment);
+    TX_SET(ctx, s->link, crew->idle_head);
     TX_SET(ctx, s->idle_previous, PR_NONE);
-    if (root->idle_head != PR_NONE)
-        TX_SET(ctx, pr_slot_at(ctx, root->idle_head)->idle_previous, slot);
+    if (crew->idle_head != PR_NONE)
+        TX_SET(ctx, pr_slot_at(ctx, crew->idle_head)->idle_previous, slot);
     else
-        TX_SET(ctx, root->idle_tail, slot);
-    TX_SET(ctx, root->idle_head, slot);
-    TX_ADD(ctx, root->idle_count, 1);
+        TX_SET(ctx, crew->idle_tail, slot);
+    TX_SET(ctx, crew->idle_head, slot);
+    TX_ADD(ctx, crew->idle_count, 1);
     TX_SET(ctx, s->state, PR_SLOT_IDLE);
 }
 
 void pr_idle_remove(struct pr_context *ctx, pr_index slot)
 {
-    const struct pr_engine_root *root = pr_engine_root(ctx);
     const struct pr_slot *s = pr_slot_at(ctx, slot);
-    PR_ASSERT(s->state == PR_SLOT_IDLE && root->idle_count > 0);
+    const struct pr_crew *crew = pr_crew_of(ctx, s->environment);
+    PR_ASSERT(s->state == PR_SLOT_IDLE && crew->idle_count > 0);
     if (s->idle_previous != PR_NONE)
         TX_SET(ctx, pr_slot_at(ctx, s->idle_previous)->link, s->link);
     else
-        TX_SET(ctx, root->idle_head, s->link);
+        TX_SET(ctx, crew->idle_head, s->link);
     if (s->link != PR_NONE)
         TX_SET(ctx, pr_slot_at(ctx, s->link)->idle_previous, s->idle_previous);
     else
-        TX_SET(ctx, root->idle_tail, s->idle_previous);
-    TX_SET(ctx, root->idle_count, root->idle_count - 1);
+        TX_SET(ctx, crew->idle_tail, s->idle_previous);
+    TX_SET(ctx, crew->idle_count, crew->idle_count - 1);
+}
+
+void pr_sched_leave_state(struct pr_context *ctx, pr_index slot)
+{
+    const struct pr_slot *s = pr_slot_at(ctx, slot);
+    const struct pr_crew *crew = pr_crew_of(ctx, s->environment);
+    if (s->state == PR_SLOT_STARTING) TX_SET(ctx, crew->starting, crew->starting - 1);
+    if (s->state == PR_SLOT_WAKING) TX_SET(ctx, crew->waking, crew->waking - 1);
+    if (s->state == PR_SLOT_IDLE) pr_idle_remove(ctx, slot);
 }
 
 /* How many workers may be on their way at once: no more than tasks that could run with what is
@@ -199,12 +137,12 @@ static uint32_t useful_workers(const struct pr_context *ctx, pr_index shape)
     return (uint32_t)PR_MIN(PR_MAX(fit, 0), (int64_t)root->ready_count);
 }
 
-static void wake_idle(struct pr_context *ctx)
+static void wake_idle(struct pr_context *ctx, const struct pr_crew *crew)
 {
-    pr_index slot = pr_engine_root(ctx)->idle_head;
+    pr_index slot = crew->idle_head;
     pr_idle_remove(ctx, slot);
     TX_SET(ctx, pr_slot_at(ctx, slot)->state, PR_SLOT_WAKING);
-    TX_ADD(ctx, pr_engine_root(ctx)->waking, 1);
+    TX_ADD(ctx, crew->waking, 1);
     pr_tx_wake(ctx, pr_slot_at(ctx, slot)->latch);
 }
 
@@ -217,17 +155,37 @@ void pr_slot_request(struct pr_context *ctx, pr_index slot, uint32_t requests)
     ctx->ring_doorbell = true;
 }
 
+void pr_sched_request(struct pr_context *ctx, const struct pr_crew *crew)
+{
+    TX_ADD(ctx, crew->spawn_requests, 1);
+    TX_ADD(ctx, pr_engine_root(ctx)->spawn_requests, 1);
+    ctx->ring_doorbell = true;
+}
+
+/* Gets a worker on the way to a runnable class, unless enough are. */
+static void send_worker(struct pr_context *ctx, pr_index shape)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    const struct pr_crew *crew = pr_crew_of(ctx, pr_class_at(ctx, shape)->environment);
+    uint32_t useful = useful_workers(ctx, shape);
+    if (crew->idle_head != PR_NONE) { /* does not wait for those that start, which takes long */
+        if (crew->waking < useful) wake_idle(ctx, crew);
+    } else if (crew->spawn_requests + crew->starting + crew->waking < useful &&
+               root->worker_count + root->spawn_requests < root->worker_limit) {
+        pr_sched_request(ctx, crew);
+    }
+}
+
 void pr_sched_nudge(struct pr_context *ctx)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);
-    pr_index shape = runnable_class(ctx);
-    if (shape == PR_NONE) return;
-    uint32_t useful = useful_workers(ctx, shape);
-    if (root->idle_head != PR_NONE) { /* does not wait for those that start, which takes long */
-        if (root->waking < useful) wake_idle(ctx);
-    } else if (root->spawn_requests + root->starting + root->waking < useful &&
-               root->worker_count + root->spawn_requests < root->worker_limit) {
-        TX_ADD(ctx, root->spawn_requests, 1);
-        ctx->ring_doorbell = true;
+    if (root->ready_count == 0) return;
+    /* Where there are several crews, one may be needed that the first class does not ask for. */
+    uint32_t tries = root->environments == PR_NONE ? 1 : PR_STEP_RESULTS;
+    for (uint32_t i = 0; i < root->class_count && tries > 0; i++) {
+        pr_index shape = class_in_turn(root, i);
+        if (pr_class_at(ctx, shape)->count == 0 || !pr_resources_fit(ctx, shape)) continue;
+        send_worker(ctx, shape);
+        tries--;
     }
 }

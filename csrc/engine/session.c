@@ -17,6 +17,7 @@ static const struct pr_pool_plan large_tables[PR_POOLS] = {
     [PR_POOL_LANE] = {sizeof(struct pr_lane), 64u << 10, 128},
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 64u << 10, 128},
     [PR_POOL_NAME] = {sizeof(struct pr_name), 64u << 10, 16},
+    [PR_POOL_ENVIRONMENT] = {sizeof(struct pr_environment), 1024, 16},
 };
 
 /* For tests: so small that they are soon full, and start so small that they have to grow. */
@@ -31,6 +32,7 @@ static const struct pr_pool_plan small_tables[PR_POOLS] = {
     [PR_POOL_LANE] = {sizeof(struct pr_lane), 16, 2},
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 16, 2},
     [PR_POOL_NAME] = {sizeof(struct pr_name), 8, 2},
+    [PR_POOL_ENVIRONMENT] = {sizeof(struct pr_environment), 4, 2},
 };
 
 /* ---- slots and latches ---- */
@@ -66,6 +68,7 @@ static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind,
     TX_SET(ctx, s->shape, PR_NONE);
     TX_SET(ctx, s->requests, 0);
     TX_SET(ctx, s->wait_status, 0);
+    TX_SET(ctx, s->environment, PR_NONE);
     TX_SET(ctx, s->tasks_finished, 0);
     pr_index latch;
     PR_TRY(new_latch(ctx, *slot, &latch));
@@ -105,6 +108,16 @@ static enum pr_status join_as(struct pr_context *ctx, enum pr_slot_kind kind)
     return PR_OK;
 }
 
+static void declare_gpus(struct pr_context *ctx, uint32_t resource, int64_t amount)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    PR_ASSERT(amount <= (int64_t)PR_GPU_MAX * PR_RESOURCE_UNIT);
+    TX_SET(ctx, root->gpu, resource + 1);
+    TX_SET(ctx, root->gpu_count, (amount + PR_RESOURCE_UNIT - 1) / PR_RESOURCE_UNIT);
+    for (uint32_t i = 0; i < root->gpu_count; i++, amount -= PR_RESOURCE_UNIT)
+        TX_SET(ctx, root->gpus[i], PR_MIN(amount, PR_RESOURCE_UNIT));
+}
+
 static enum pr_status initialise(struct pr_context *ctx, void *argument)
 {
     const struct pr_session_config *config = argument;
@@ -117,6 +130,9 @@ static enum pr_status initialise(struct pr_context *ctx, void *argument)
         pr_tx_copy(ctx, root->resources[i].name, config->resources[i].name, PR_NAME_BYTES);
         TX_SET(ctx, root->resources[i].total, config->resources[i].amount);
         TX_SET(ctx, root->resources[i].free, config->resources[i].amount);
+        if (strcmp(config->resources[i].name, "CPU") == 0) TX_SET(ctx, root->cpu, i + 1);
+        if (strcmp(config->resources[i].name, "GPU") == 0)
+            declare_gpus(ctx, i, config->resources[i].amount);
     }
     return PR_OK;
 }
@@ -133,21 +149,20 @@ enum pr_status pr_session_create(struct pr_context *ctx, const struct pr_session
 }
 
 struct class_query {
-    const struct pr_demand *demand;
-    uint32_t count;
+    const struct pr_class_key *key;
     pr_index *shape;
 };
 
 static enum pr_status find_class(struct pr_context *ctx, void *argument)
 {
     const struct class_query *query = argument;
-    return pr_class_find(ctx, query->demand, query->count, query->shape);
+    return pr_class_find(ctx, query->key, query->shape);
 }
 
-enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_demand *demand,
-                                uint32_t demand_count, pr_index *shape)
+enum pr_status pr_session_class(struct pr_context *ctx, const struct pr_class_key *key,
+                                pr_index *shape)
 {
-    struct class_query query = {demand, demand_count, shape};
+    struct class_query query = {key, shape};
     return pr_transact(ctx, find_class, &query);
 }
 
@@ -186,14 +201,88 @@ void pr_session_detach(struct pr_context *ctx, bool keep_heap)
 
 /* ---- workers ---- */
 
+struct environment_query {
+    const uint64_t *hash;
+    struct pr_ref description;
+    pr_index *environment;
+};
+
+static enum pr_status find_environment(struct pr_context *ctx, void *argument)
+{
+    const struct environment_query *query = argument;
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    const struct pr_environment *e;
+    pr_index found;
+    for (found = root->environments; found != PR_NONE; found = e->link) {
+        e = pr_environment_at(ctx, found);
+        if (e->hash[0] != query->hash[0] || e->hash[1] != query->hash[1]) continue;
+        *query->environment = found;
+        return PR_OK;
+    }
+    const struct pr_object *description;
+    PR_TRY(pr_object_find(ctx, query->description, &description));
+    PR_TRY(pr_pool_take(ctx, PR_POOL_ENVIRONMENT, &found));
+    e = pr_environment_at(ctx, found);
+    pr_object_ref(ctx, query->description.index);
+    TX_SET(ctx, e->description, query->description.index);
+    TX_SET(ctx, e->hash[0], query->hash[0]);
+    TX_SET(ctx, e->hash[1], query->hash[1]);
+    TX_SET(ctx, e->link, root->environments);
+    TX_SET(ctx, root->environments, found);
+    *query->environment = found;
+    return PR_OK;
+}
+
+enum pr_status pr_session_environment(struct pr_context *ctx, const uint64_t hash[2],
+                                      struct pr_ref description, pr_index *environment)
+{
+    struct environment_query query = {hash, description, environment};
+    return pr_operate(ctx, find_environment, &query);
+}
+
+struct description_query {
+    pr_index environment;
+    struct pr_ref *description;
+};
+
+static enum pr_status read_description(struct pr_context *ctx, void *argument)
+{
+    const struct description_query *query = argument;
+    pr_index object = pr_environment_at(ctx, query->environment)->description;
+    *query->description = (struct pr_ref){object, pr_object_at(ctx, object)->generation};
+    return PR_OK;
+}
+
+enum pr_status pr_environment_description(struct pr_context *ctx, pr_index environment,
+                                          struct pr_ref *description)
+{
+    struct description_query query = {environment, description};
+    return pr_transact(ctx, read_description, &query);
+}
+
+/* Somebody wants a worker of this environment; or none. */
+static pr_index environment_in_need(const struct pr_context *ctx)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    pr_index environment = root->crew.spawn_requests > 0 ? PR_NONE : root->environments;
+    while (environment != PR_NONE && pr_crew_of(ctx, environment)->spawn_requests == 0)
+        environment = pr_environment_at(ctx, environment)->link;
+    return environment;
+}
+
 static enum pr_status reserve(struct pr_context *ctx, void *argument)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);
     pr_index *slot = argument;
     if (root->spawn_requests == 0) return PR_EMPTY;
+    pr_index environment = environment_in_need(ctx);
+    const struct pr_crew *crew = pr_crew_of(ctx, environment);
+    PR_ASSERT(crew->spawn_requests > 0);
     PR_TRY(new_slot(ctx, PR_SLOT_WORKER, PR_SLOT_STARTING, slot));
+    TX_SET(ctx, pr_slot_at(ctx, *slot)->environment, environment);
     TX_SET(ctx, root->spawn_requests, root->spawn_requests - 1);
-    TX_ADD(ctx, root->starting, 1);
+    TX_SET(ctx, crew->spawn_requests, crew->spawn_requests - 1);
+    TX_ADD(ctx, crew->starting, 1);
     TX_ADD(ctx, root->worker_count, 1);
     return PR_OK;
 }
@@ -233,23 +322,36 @@ static enum pr_status request(struct pr_context *ctx, void *argument)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);
     if (root->worker_count + root->spawn_requests >= root->worker_limit) return PR_EMPTY;
-    TX_ADD(ctx, root->spawn_requests, 1);
-    ctx->ring_doorbell = true;
+    pr_sched_request(ctx, &root->crew);
     return PR_OK;
 }
 
 enum pr_status pr_worker_request(struct pr_context *ctx) { return pr_transact(ctx, request, NULL); }
 
+/* The crew to take a worker from: that of an environment before the job's. */
+static const struct pr_crew *crew_to_trim(const struct pr_context *ctx, uint32_t *idle)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    const struct pr_crew *chosen = &root->crew;
+    *idle = root->crew.idle_count;
+    for (pr_index i = root->environments; i != PR_NONE; i = pr_environment_at(ctx, i)->link) {
+        *idle += pr_crew_of(ctx, i)->idle_count;
+        if (pr_crew_of(ctx, i)->idle_count > 0) chosen = pr_crew_of(ctx, i);
+    }
+    return chosen;
+}
+
 static enum pr_status trim(struct pr_context *ctx, void *argument)
 {
     const uint32_t *keep = argument;
-    const struct pr_engine_root *root = pr_engine_root(ctx);
-    if (root->idle_count <= *keep) return PR_EMPTY;
-    pr_index oldest = root->idle_tail;
+    uint32_t idle;
+    const struct pr_crew *crew = crew_to_trim(ctx, &idle);
+    if (idle <= *keep) return PR_EMPTY;
+    pr_index oldest = crew->idle_tail;
     const struct pr_slot *s = pr_slot_at(ctx, oldest);
     pr_idle_remove(ctx, oldest);
     TX_SET(ctx, s->state, PR_SLOT_WAKING);
-    TX_ADD(ctx, root->waking, 1);
+    TX_ADD(ctx, crew->waking, 1);
     TX_SET(ctx, s->requests, s->requests | PR_REQUEST_EXIT);
     pr_tx_wake(ctx, s->latch);
     return PR_OK;

@@ -2,7 +2,7 @@
 #ifndef PYRAY_ENGINE_SESSION_H
 #define PYRAY_ENGINE_SESSION_H
 
-#include "engine/engine.h"
+#include "engine/resources.h"
 
 struct pr_session_resource {
     char name[PR_NAME_BYTES];
@@ -23,10 +23,17 @@ struct pr_session_config {
 PR_MUST_CHECK enum pr_status pr_session_create(struct pr_context *ctx,
                                                const struct pr_session_config *config);
 
-/* The class of a demand vector (engine/sched.h), in a transaction of its own. */
+/* The class of a key (engine/resources.h), in a transaction of its own. */
 PR_MUST_CHECK enum pr_status pr_session_class(struct pr_context *ctx,
-                                              const struct pr_demand *demand, uint32_t demand_count,
-                                              pr_index *shape);
+                                              const struct pr_class_key *key, pr_index *shape);
+
+/* The environment with this hash; the first time `description` is kept for its workers to read. */
+PR_MUST_CHECK enum pr_status pr_session_environment(struct pr_context *ctx, const uint64_t hash[2],
+                                                    struct pr_ref description,
+                                                    pr_index *environment);
+PR_MUST_CHECK enum pr_status pr_environment_description(struct pr_context *ctx,
+                                                        pr_index environment,
+                                                        struct pr_ref *description);
 
 /* Joins as `kind` (a supervisor, or another driver). On failure the descriptors are still the
  * caller's. */

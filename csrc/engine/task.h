@@ -5,7 +5,7 @@
 
 #include "engine/engine.h"
 
-/* While this process waits for objects its task's resources serve others. */
+/* While this process waits for objects its task's CPUs serve others. */
 void pr_task_lend(struct pr_context *ctx, pr_index task);
 void pr_task_reclaim(struct pr_context *ctx, pr_index task);
 

@@ -28,6 +28,9 @@ static void describe(const struct pr_context *ctx, pr_index task, struct pr_take
     taken->actor =
         t->actor != PR_NONE ? ref_of(ctx, pr_actor_at(ctx, t->actor)->handle) : (struct pr_ref){0};
     taken->retries_left = t->retries_left;
+    bool has_gpus = (t->flags & PR_TASK_HOLDS) && pr_class_at(ctx, t->shape)->gpus != 0;
+    taken->gpus = has_gpus ? t->gpus : 0;
+    taken->shape = t->shape;
     taken->size_bytes = t->size_bytes;
     memcpy(taken->name, t->name, PR_NAME_BYTES);
     memcpy(taken->value, t->value, t->size_bytes);
@@ -42,17 +45,8 @@ static void start_task(struct pr_context *ctx, pr_index task)
     pr_task_link(ctx, &pr_slot_at(ctx, ctx->slot)->running, task);
     if (t->flags & PR_TASK_OF_ACTOR) return;
     if (t->flags & PR_TASK_CREATES_ACTOR) pr_actor_starts(ctx, t->actor, ctx->slot);
-    pr_resources_take(ctx, t->shape);
+    pr_resources_take(ctx, t->shape, &t->gpus);
     TX_SET(ctx, t->flags, t->flags | PR_TASK_HOLDS);
-}
-
-static void leave_arrival_state(struct pr_context *ctx, const struct pr_slot *s)
-{
-    const struct pr_engine_root *root = pr_engine_root(ctx);
-    if (s->state == PR_SLOT_STARTING) TX_SET(ctx, root->starting, root->starting - 1);
-    if (s->state == PR_SLOT_WAKING) TX_SET(ctx, root->waking, root->waking - 1);
-    if (s->state == PR_SLOT_IDLE) pr_idle_remove(ctx, ctx->slot);
-    if (s->state != PR_SLOT_BUSY) TX_SET(ctx, s->state, PR_SLOT_BUSY);
 }
 
 static bool is_leaving(const struct pr_context *ctx, const struct pr_slot *s)
@@ -64,7 +58,7 @@ static pr_index next_task(struct pr_context *ctx, const struct pr_slot *s, uint3
 {
     if (pr_session_ending(ctx) || (s->requests & PR_REQUEST_KILL)) return PR_NONE;
     if (s->actor != PR_NONE) return pr_mailbox_pop(ctx, s->actor, groups);
-    return s->requests & PR_REQUEST_EXIT ? PR_NONE : pr_queue_pop(ctx);
+    return s->requests & PR_REQUEST_EXIT ? PR_NONE : pr_queue_pop(ctx, s->environment);
 }
 
 /* PR_EXIT must not roll the transaction back, so it travels as a mark in `taken`. */
@@ -73,7 +67,8 @@ static pr_index next_task(struct pr_context *ctx, const struct pr_slot *s, uint3
 static enum pr_status take(struct pr_context *ctx, uint32_t groups, struct pr_taken *taken)
 {
     const struct pr_slot *s = pr_slot_at(ctx, ctx->slot);
-    leave_arrival_state(ctx, s);
+    pr_sched_leave_state(ctx, ctx->slot);
+    if (s->state != PR_SLOT_BUSY) TX_SET(ctx, s->state, PR_SLOT_BUSY);
     bool leaving = is_leaving(ctx, s);
     pr_index task = next_task(ctx, s, groups);
     if (task != PR_NONE) {
@@ -82,10 +77,11 @@ static enum pr_status take(struct pr_context *ctx, uint32_t groups, struct pr_ta
     } else {
         taken->task = leaving ? TAKEN_EXIT : PR_NONE;
     }
-    if (task == PR_NONE && !leaving && s->actor == PR_NONE)
-        pr_idle_push(ctx, ctx->slot); /* nothing fits, so there is nobody to wake either */
-    else
-        pr_sched_nudge(ctx); /* what this worker gave back or was woken for may be another's */
+    bool idles = task == PR_NONE && !leaving && s->actor == PR_NONE;
+    if (idles) pr_idle_push(ctx, ctx->slot);
+    /* What this worker gave back or was woken for may be another's; but when it found nothing there
+     * is nobody else to wake either, unless workers differ. */
+    if (!idles || pr_engine_root(ctx)->environments != PR_NONE) pr_sched_nudge(ctx);
     return task != PR_NONE ? PR_OK : PR_EMPTY;
 }
 
@@ -129,7 +125,6 @@ enum pr_status pr_take_of(struct pr_context *ctx, uint32_t groups, struct pr_tak
     *more = op.more;
     return answer(ctx, status, taken);
 }
-
 /* ---- finishing ---- */
 
 struct results_query {
@@ -251,8 +246,9 @@ static bool finish_creation(struct pr_context *ctx, pr_index task)
     bool killed = a->state == PR_ACTOR_DEAD; /* meanwhile */
     bool failed = killed || (pr_object_at(ctx, t->results)->flags & PR_FLAG_ERROR);
     if (!failed && (t->flags & PR_TASK_KEEPS)) {
-        if (t->flags & PR_TASK_LENT) pr_resources_take(ctx, t->shape);
+        if (t->flags & PR_TASK_LENT) pr_resources_reclaim(ctx, t->shape);
         TX_SET(ctx, pr_slot_at(ctx, ctx->slot)->shape, t->shape);
+        TX_SET(ctx, pr_slot_at(ctx, ctx->slot)->gpus, t->gpus);
         TX_SET(ctx, t->flags,
                t->flags & ~(uint32_t)(PR_TASK_HOLDS | PR_TASK_LENT)); /* the process has them now */
     }

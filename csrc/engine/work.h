@@ -16,6 +16,8 @@ struct pr_taken {
     struct pr_ref result; /* the first */
     struct pr_ref actor;
     int32_t retries_left;
+    uint64_t gpus; /* assigned to it, bit by id */
+    pr_index shape;
     uint32_t size_bytes;
     char name[PR_NAME_BYTES];
     uint8_t value[PR_TASK_INLINE];
@@ -52,7 +54,6 @@ PR_MUST_CHECK enum pr_status pr_exchange(struct pr_context *ctx, const struct pr
 
 /* One of this process's calls raised and is to run again: PR_EMPTY when no retry is left. */
 PR_MUST_CHECK enum pr_status pr_task_retry(struct pr_context *ctx, pr_index task);
-
 /* References of the results that follow `after` (NULL: from the first on); at most PR_STEP_RESULTS
  * at a time. */
 PR_MUST_CHECK enum pr_status pr_task_results(struct pr_context *ctx, pr_index task,

@@ -42,7 +42,8 @@ struct shape_call {
 static enum pr_status find_shape(struct pr_context *ctx, void *argument)
 {
     struct shape_call *call = argument;
-    return pr_class_find(ctx, &call->demand, call->demand.amount > 0, &call->shape);
+    struct pr_class_key key = {.demand = &call->demand, .demand_count = call->demand.amount > 0};
+    return pr_class_find(ctx, &key, &call->shape);
 }
 
 pr_index fixture_shape(struct pr_context *ctx, int64_t cpus)

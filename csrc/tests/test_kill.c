@@ -142,8 +142,7 @@ static void open_session(void)
     fixture_create(first, 1 << 20, 0);
     fixture_attach(supervisor, first, PR_SLOT_SUPERVISOR);
     fixture_attach(&world.member[WORLD_MEMBERS - 1].ctx, first, PR_SLOT_DRIVER);
-    for (uint32_t i = 0; i < WORLD_SHAPES; i++)
-        world.member[0].shapes[i] = fixture_shape(first, (int64_t)i * 2 * PR_RESOURCE_UNIT);
+    world_shapes(first, world.member[0].shapes);
 }
 
 static void processes_die_at_any_moment(void)

@@ -186,7 +186,7 @@ static void workers_die_in_every_state(void)
     open_session();
     OK(pr_worker_request(&driver));
     OK(pr_worker_reserve(&supervisor, &slot));
-    CHECK(pr_engine_root(&driver)->starting == 2); /* and `worker` */
+    CHECK(pr_engine_root(&driver)->crew.starting == 2); /* and `worker` */
     OK(pr_sweep(&supervisor, slot, 9));
     AUDIT(&driver);
     CHECK(pr_take(&worker, &taken) == PR_EMPTY);

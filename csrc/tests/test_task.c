@@ -274,7 +274,7 @@ static void idle_workers_are_woken_while_others_start(void)
     struct pr_ref results[2];
     open_session();
     submit(&results[0], 1, 0);
-    CHECK(pr_engine_root(&driver)->starting == 1); /* `worker`, which has not arrived yet */
+    CHECK(pr_engine_root(&driver)->crew.starting == 1); /* `worker`, which has not arrived yet */
     OK(pr_worker_request(&driver));
     OK(pr_take(&worker, &taken));
     CHECK(fixture_finish(&worker, &taken, 1, &taken) == PR_EMPTY);

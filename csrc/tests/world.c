@@ -21,6 +21,24 @@ static void choose_limit(struct world *world)
 #endif
 }
 
+void world_shapes(struct pr_context *ctx, pr_index shapes[WORLD_SHAPES])
+{
+    struct pr_ref description = fixture_put(ctx, 1);
+    uint64_t hash[2] = {1, 2};
+    pr_index environment;
+    OK(pr_session_environment(ctx, hash, description, &environment));
+    pr_release(ctx, description);
+    struct pr_demand half_a_gpu = {.resource = 1, .amount = PR_RESOURCE_UNIT / 2};
+    struct pr_demand one_cpu = {.resource = 0, .amount = PR_RESOURCE_UNIT};
+    struct pr_class_key of_gpus = {.demand = &half_a_gpu, .demand_count = 1};
+    struct pr_class_key elsewhere = {
+        .demand = &one_cpu, .demand_count = 1, .environment = environment};
+    for (uint32_t i = 0; i < 3; i++)
+        shapes[i] = fixture_shape(ctx, (int64_t)i * 2 * PR_RESOURCE_UNIT);
+    OK(pr_session_class(ctx, &of_gpus, &shapes[3]));
+    OK(pr_session_class(ctx, &elsewhere, &shapes[4]));
+}
+
 void world_create(struct world *world, uint64_t seed)
 {
     memset(world, 0, sizeof *world);
@@ -33,9 +51,7 @@ void world_create(struct world *world, uint64_t seed)
     fixture_attach(&world->member[1].ctx, first, PR_SLOT_SUPERVISOR);
     fixture_attach(&world->member[2].ctx, first, PR_SLOT_DRIVER);
     for (uint32_t i = 3; i < WORLD_MEMBERS; i++) fixture_worker(&world->member[i].ctx, first);
-    for (uint32_t i = 0; i < WORLD_MEMBERS; i++)
-        for (uint32_t j = 0; j < WORLD_SHAPES; j++)
-            world->member[i].shapes[j] = fixture_shape(first, (int64_t)j * 2 * PR_RESOURCE_UNIT);
+    for (uint32_t i = 0; i < WORLD_MEMBERS; i++) world_shapes(first, world->member[i].shapes);
     choose_limit(world);
 }
 
@@ -105,18 +121,29 @@ const char *member_check_sleep(struct member *m)
     return NULL;
 }
 
-const char *runnable_without_worker(const struct pr_context *ctx)
+static const char *crew_without_worker(const struct pr_context *ctx, pr_index environment)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);
+    const struct pr_crew *crew = pr_crew_of(ctx, environment);
     bool runnable = false;
     for (pr_index i = 1; i <= root->class_count; i++)
-        runnable |= pr_class_at(ctx, i)->count > 0 && pr_resources_fit(ctx, i);
-    if (!runnable || root->waking > 0) return NULL;
-    if (root->idle_count > 0) return "a task could run and a worker idles, but nobody wakes it";
-    if (root->spawn_requests + root->starting > 0) return NULL;
-    if (root->worker_count < root->worker_limit)
+        runnable |= pr_class_at(ctx, i)->count > 0 && pr_resources_fit(ctx, i) &&
+                    pr_class_at(ctx, i)->environment == environment;
+    if (!runnable || crew->waking > 0) return NULL;
+    if (crew->idle_count > 0) return "a task could run and a worker idles, but nobody wakes it";
+    if (crew->spawn_requests + crew->starting > 0) return NULL;
+    if (root->worker_count + root->spawn_requests < root->worker_limit)
         return "a task could run, but no worker is asked for";
     return NULL;
+}
+
+const char *runnable_without_worker(const struct pr_context *ctx)
+{
+    const char *wrong = crew_without_worker(ctx, PR_NONE);
+    pr_index i = pr_engine_root(ctx)->environments;
+    for (; i != PR_NONE && wrong == NULL; i = pr_environment_at(ctx, i)->link)
+        wrong = crew_without_worker(ctx, i);
+    return wrong;
 }
 
 const char *world_check_wakes(struct world *world)
@@ -151,10 +178,12 @@ static void run_all(struct pr_context *ctx, int round)
     }
 }
 
-static bool nothing_left(const struct pr_accounts *a)
+/* But the descriptions of environments. */
+static bool nothing_left(const struct pr_context *ctx, const struct pr_accounts *a)
 {
-    return a->objects + a->tasks + a->actors + a->edges + a->blocks + a->lanes == 0 &&
-           a->heap_used_bytes == 0 && a->slots == 1 && a->latches == 1;
+    return a->objects == ctx->header->pools[PR_POOL_ENVIRONMENT].used &&
+           a->tasks + a->actors + a->edges + a->blocks + a->lanes == 0 && a->heap_used_bytes == 0 &&
+           a->slots == 1 && a->latches == 1;
 }
 
 static const char *describe(const struct pr_accounts *a)
@@ -188,7 +217,7 @@ const char *world_end(struct world *world)
         if (!sweep_all(reaper)) return "sweep failed";
         if (!kill_detached(reaper)) return "kill failed";
         if (pr_audit(reaper, &accounts, &what) != PR_OK) return what;
-        if (nothing_left(&accounts)) return NULL;
+        if (nothing_left(reaper, &accounts)) return NULL;
         if (pr_engine_root(reaper)->spawn_requests == 0 && pr_worker_request(reaper) != PR_OK)
             return "no worker";
         if (pr_worker_reserve(reaper, &slot) != PR_OK) return "no slot";

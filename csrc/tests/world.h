@@ -11,7 +11,7 @@
 #include "tests/session_fixture.h"
 
 enum { WORLD_MEMBERS = 6, MEMBER_REFS = 20, MEMBER_PINS = 6, MEMBER_HANDLES = 3, MEMBER_WAITS = 8 };
-enum { WORLD_SHAPES = 3, WORLD_RESULTS = 40, MEMBER_CALLS = 4 };
+enum { WORLD_SHAPES = 5, WORLD_RESULTS = 40, MEMBER_CALLS = 4 };
 
 enum role { ABSENT, DRIVER = 1, SUPERVISOR = 2, WORKER = 4 };
 
@@ -57,6 +57,8 @@ struct world {
 };
 
 void world_create(struct world *world, uint64_t seed);
+/* Different demands: of CPUs, of half a GPU, and of workers of another environment. */
+void world_shapes(struct pr_context *ctx, pr_index shapes[WORLD_SHAPES]);
 void world_destroy(struct world *world);
 
 /* One random operation; returns its name. */

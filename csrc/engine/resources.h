@@ -1,0 +1,30 @@
+/* Resources and classes of demands. All inside a transaction. */
+#ifndef PYRAY_ENGINE_RESOURCES_H
+#define PYRAY_ENGINE_RESOURCES_H
+
+#include "engine/engine.h"
+
+/* What tasks of a class have in common. */
+struct pr_class_key {
+    const struct pr_demand *demand; /* in the order of resources */
+    uint32_t demand_count;
+    pr_index environment;
+};
+
+/* The class of this key, made if new. PR_TABLE_FULL when there are too many different ones. */
+PR_MUST_CHECK enum pr_status pr_class_find(struct pr_context *ctx, const struct pr_class_key *key,
+                                           pr_index *shape);
+/* Could this class ever run here? Compares with totals, not with what is free. */
+bool pr_class_feasible(const struct pr_context *ctx, pr_index shape);
+
+bool pr_resources_fit(const struct pr_context *ctx, pr_index shape);
+/* `gpus` belongs to whoever holds them, a task or an actor: set when taking, if the class asks for
+ * any, and read when giving. A quantity of 1 or more takes whole GPUs; a fraction shares one. */
+void pr_resources_take(struct pr_context *ctx, pr_index shape, const uint64_t *gpus);
+/* `lent`: its CPUs are given already. */
+void pr_resources_give(struct pr_context *ctx, pr_index shape, uint64_t gpus, bool lent);
+/* Only the CPUs, for as long as their task waits. */
+void pr_resources_lend(struct pr_context *ctx, pr_index shape);
+void pr_resources_reclaim(struct pr_context *ctx, pr_index shape);
+
+#endif

@@ -263,7 +263,7 @@ static void a_worker_that_retires_ends_after_its_task(void)
     OK(pr_worker_retire(&worker));
     CHECK(fixture_finish(&worker, &taken, 1, &taken) == PR_EXIT);
     const struct pr_engine_root *root = pr_engine_root(&driver);
-    CHECK(root->spawn_requests + root->starting > 0); /* for the other task */
+    CHECK(root->spawn_requests + root->crew.starting > 0); /* for the other task */
     close_session();
 }
 

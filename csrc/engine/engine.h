@@ -98,7 +98,7 @@ struct pr_task {
     char name[PR_NAME_BYTES];
     uint8_t value[PR_TASK_INLINE];
     uint64_t parent; /* serial of the task that submitted it, 0: none */
-    uint64_t gpus; /* bit by id; means something while HOLDS is set and its class asks for GPUs */
+    uint64_t gpus;   /* bit by id; means something while HOLDS is set and its class asks for GPUs */
 };
 _Static_assert(sizeof(struct pr_task) == 248, "close to four cache lines");
 
@@ -229,7 +229,7 @@ struct pr_engine_root {
     uint32_t class_cursor;
     uint32_t resource_count;
     uint32_t signal_requests; /* the supervisor looks for slots that ask for a signal */
-    uint32_t cpu, gpu;      /* which resources these are, counted from 1; 0: there is none */
+    uint32_t cpu, gpu;        /* which resources these are, counted from 1; 0: there is none */
     uint32_t gpu_count;
     uint64_t serial;
     uint64_t submitted, finished, failed, retried, deaths;

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from pyray import runtime, session
 from pyray.calls import wait
 from pyray.code import Code
+from pyray.demands import demand_of
 from pyray.engine import Submitter, TaskSpec
 from pyray.options import validate_task_options
 from pyray.packed import PICKLING_ERRORS, PackedList
-from pyray.remote_function import demand_of
 from pyray.sharing import SharedArrays
 from pyray.util.multiprocessing import work
 from pyray.util.multiprocessing.iterators import (

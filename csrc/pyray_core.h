@@ -15,6 +15,7 @@
 #include "engine/task.h"
 #include "engine/wait.h"
 #include "engine/work.h"
+#include "engine/workers.h"
 #include "shm/heap_copy.h"
 #include "shm/latch.h"
 #include "store/store.h"

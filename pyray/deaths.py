@@ -51,7 +51,7 @@ def describe_exit(wait_status: int) -> str:
 
 
 def worker_crashed_message(
-    task_name: str, pid: int, wait_status: int | None, running_s: float | None
+    task_name: str, pid: int, wait_status: int | None, running_s: float | None, words: str = ""
 ) -> str:
     """Write the text of a `WorkerCrashedError`: which task, how it ended, what to do.
 
@@ -60,6 +60,7 @@ def worker_crashed_message(
         pid: The worker process.
         wait_status: The status that `os.waitpid` gave; None when nobody could collect it.
         running_s: How many seconds the task had run; None when it had not begun.
+        words: What else is known, whole lines.
 
     Example:
         >>> print(worker_crashed_message("train", 71, 3 << 8, 2.5))
@@ -78,7 +79,26 @@ instead to report a failure.
             f"  task: {task_name}",
             f"  worker: pid {pid}, {cause}",
             f"  ran for: {ran}",
+            *([words] if words else []),
             _next_step(wait_status),
+        ]
+    )
+
+
+def out_of_memory_message(task_name: str, words: str) -> str:
+    """Write the text of an `OutOfMemoryError`.
+
+    Args:
+        task_name: The task as its user named it.
+        words: Who used how much.
+    """
+    return "\n".join(
+        [
+            "Task was killed due to the node running low on memory.",
+            f"  task: {task_name}",
+            *([words] if words else []),
+            "Let fewer tasks run at once (a larger num_cpus or memory for each), work on smaller",
+            "pieces, or set max_retries: a task that may run again is run again later.",
         ]
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from pyray import exceptions
-from pyray.deaths import describe_exit, worker_crashed_message
+from pyray.deaths import describe_exit, out_of_memory_message, worker_crashed_message
 from pyray.tracebacks import format_traceback
 
 
@@ -20,6 +20,9 @@ class Cause(IntEnum):
     OWNER_DIED = 6
     CANCELLED = 7
     STORE_FULL = 8
+    ACTOR_UNAVAILABLE = 9
+    OUT_OF_MEMORY = 10
+    ACTOR_OUT_OF_MEMORY = 11
 
 
 def unreadable(error: Exception, is_error: bool) -> Exception:  # noqa: FBT001  (called from C)
@@ -34,14 +37,20 @@ def unreadable(error: Exception, is_error: bool) -> Exception:  # noqa: FBT001  
     return exceptions.RaySystemError(f"{type(error).__name__}: {error}", format_traceback(error))
 
 
-def exception_of(  # noqa: PLR0913, PLR0917  (the fields of struct pr_failure)
-    cause: int, pid: int, wait_status: int, ran_ms: int, name: str, detail: BaseException | None
+def exception_of(  # noqa: PLR0911, PLR0913, PLR0917  (causes; the fields of struct pr_failure)
+    cause: int, pid: int, wait_status: int, ran_ms: int, name: str, detail: object
 ) -> Exception:
-    """Return the exception for a failure; called by the compiled core with the fields it found."""
+    """Return the exception for a failure; called by the compiled core with the fields it found.
+
+    `detail` is the constructor's exception, or what the supervisor knows about the death, or None.
+    """
+    words = detail if isinstance(detail, str) else ""
     if cause == Cause.WORKER_DIED:
         return exceptions.WorkerCrashedError(
-            worker_crashed_message(name, pid, wait_status, ran_ms / 1000)
+            worker_crashed_message(name, pid, wait_status, ran_ms / 1000, words)
         )
+    if cause == Cause.OUT_OF_MEMORY:
+        return exceptions.OutOfMemoryError(out_of_memory_message(name, words))
     if cause == Cause.CANCELLED:
         return exceptions.TaskCancelledError()
     if cause == Cause.STORE_FULL:
@@ -50,19 +59,20 @@ def exception_of(  # noqa: PLR0913, PLR0917  (the fields of struct pr_failure)
         )
     if cause == Cause.OWNER_DIED:
         return exceptions.OwnerDiedError("", None, "")
-    return _actor_died(Cause(cause), pid, wait_status, name, detail)
-
-
-def _actor_died(
-    cause: Cause, pid: int, wait_status: int, name: str, detail: BaseException | None
-) -> Exception:
-    class_name = name.rpartition(".")[0] or name
-    if cause == Cause.ACTOR_CREATION and detail is not None:
+    if isinstance(detail, BaseException):
         return exceptions.ActorDiedError(detail)
+    return _actor_died(Cause(cause), pid, wait_status, name, words)
+
+
+def _actor_died(cause: Cause, pid: int, wait_status: int, name: str, words: str) -> Exception:
+    class_name = name.rpartition(".")[0] or name
     reason = {
         Cause.ACTOR_KILLED: "It was killed by `ray.kill`.",
         Cause.ACTOR_EXITED: "It has ended: it left by itself, or its last handle is gone.",
         Cause.ACTOR_CREATION: "Its constructor failed.",
-    }.get(cause) or f"Its process ended: {describe_exit(wait_status)}."
+        Cause.ACTOR_OUT_OF_MEMORY: words,
+    }.get(cause) or "\n".join(
+        filter(None, [words, f"Its process ended: {describe_exit(wait_status)}."])
+    )
     details: dict[str, object] = {"class_name": class_name, "pid": pid or None}
     return exceptions.ActorDiedError(reason=reason, details=details)

@@ -10,12 +10,13 @@ import select
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
 from pyray import _core
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
+from pyray.memory_monitor import MemorySettings
 
 SHUTDOWN_S = 1.0
 THREAD_SETTINGS = (
@@ -47,6 +48,7 @@ class LocalConfig:
         preload: Modules that the supervisor imports, so that workers have them from the start.
         env_vars: Environment variables of the workers.
         labels: Labels of this machine, for `label_selector`.
+        memory: When the supervisor stops workers because memory is short.
     """
 
     object_store_bytes: int
@@ -57,6 +59,7 @@ class LocalConfig:
     preload: list[str] = field(default_factory=list)
     env_vars: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    memory: MemorySettings = field(default_factory=MemorySettings)
 
 
 class LocalEngine(CoreEngine):
@@ -99,6 +102,7 @@ class LocalEngine(CoreEngine):
             "driver_pid": os.getpid(),
             "keep_idle": cpus,
             "log_to_driver": config.log_to_driver,
+            "memory": asdict(config.memory),
             # The supervisor forks, so it must not have threads: where the user wants them, workers
             # import such a module themselves.
             "preload": [

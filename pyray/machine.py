@@ -14,7 +14,7 @@ so that tests can describe other machines.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 STORE_SHARE = 0.3
@@ -27,6 +27,7 @@ STORE_BYTES_MAX = 200 * 10**9
 """The default store is never larger, in bytes, as in Ray; who wants more says so to ``init``."""
 
 _STORE_STEP_BYTES = 1 << 20
+_OOM_COUNTERS = ("memory.events", "memory.oom_control")
 
 
 def cpu_count(*, root: Path | None = None) -> int:
@@ -81,6 +82,52 @@ def memory_available(*, root: Path | None = None) -> int:
     free = [_meminfo("MemAvailable", root)]
     free.extend(max(0, limit - used) for limit, used in _memory_groups(root))
     return min(free)
+
+
+def memory_groups(*, root: Path | None = None) -> list[Path]:
+    """Return the process's memory control groups with a limit below the machine's memory.
+
+    Args:
+        root: The directory that stands for ``/``.
+    """
+    total = _meminfo("MemTotal", root)
+    return [
+        group
+        for group in _groups("memory", root)
+        if any(limit < total for limit, _ in _memory_limit(group))
+    ]
+
+
+def memory_usage(groups: Iterable[Path], *, root: Path | None = None) -> list[tuple[int, int]]:
+    """Return (used, limit), in bytes, of the machine and of control groups.
+
+    Args:
+        groups: What `memory_groups` returned.
+        root: The directory that stands for ``/``.
+    """
+    meminfo = _read(_under(root, "/proc/meminfo"))
+    total = _meminfo("MemTotal", root, meminfo)
+    pairs = [(max(0, total - _meminfo("MemAvailable", root, meminfo)), total)]
+    for group in groups:
+        pairs.extend((used, limit) for limit, used in _memory_limit(group))
+    return [(used, limit) for used, limit in pairs if limit > 0]
+
+
+def oom_kills(*, root: Path | None = None) -> int:
+    """Return how many processes the kernel has killed for lack of memory so far.
+
+    In the process's own control group if the kernel counts there, else on the whole machine.
+
+    Args:
+        root: The directory that stands for ``/``.
+    """
+    counters = [group / name for group in _groups("memory", root) for name in _OOM_COUNTERS]
+    for path in (*counters, _under(root, "/proc/vmstat")):
+        for line in _read(path).splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return _number(value) or 0
+    return 0
 
 
 def default_object_store_bytes(*, root: Path | None = None) -> int:
@@ -147,10 +194,12 @@ def _online(root: Path) -> int:
     return cpus or os.cpu_count() or 1
 
 
-def _meminfo(field: str, root: Path | None) -> int:
+def _meminfo(field: str, root: Path | None, text: str | None = None) -> int:
     """Return one field of /proc/meminfo in bytes, or the closest thing that is known."""
     kib: dict[str, int] = {}
-    for line in _read(_under(root, "/proc/meminfo")).splitlines():
+    if text is None:
+        text = _read(_under(root, "/proc/meminfo"))
+    for line in text.splitlines():
         name, _, value = line.partition(":")
         number = _number(value.removesuffix("kB"))
         if number is not None and number >= 0:
@@ -165,23 +214,28 @@ def _meminfo(field: str, root: Path | None) -> int:
 def _memory_groups(root: Path | None) -> Iterator[tuple[int, int]]:
     """Yield (limit, used), in bytes, for every control group above the process that has a limit."""
     for group in _groups("memory", root):
-        statistics = dict(
-            line.split(maxsplit=1)
-            for line in _read(group / "memory.stat").splitlines()
-            if len(line.split()) == 2
-        )
-        v1 = _number(_read(group / "memory.limit_in_bytes"))
-        if v1 is not None:
-            limits = [v1, _number(statistics.get("hierarchical_memory_limit", ""))]
-            used = _number(_read(group / "memory.usage_in_bytes")) or 0
-            idle = _number(statistics.get("total_inactive_file", "")) or 0
-        else:
-            limits = [_number(_read(group / name)) for name in ("memory.max", "memory.high")]
-            used = _number(_read(group / "memory.current")) or 0
-            idle = _number(statistics.get("inactive_file", "")) or 0
-        known = [limit for limit in limits if limit is not None and limit >= 0]
-        if known:
-            yield min(known), max(0, used - max(0, idle))
+        yield from _memory_limit(group)
+
+
+def _memory_limit(group: Path) -> Iterator[tuple[int, int]]:
+    """Yield (limit, used), in bytes, of one control group if it has a limit."""
+    statistics = dict(
+        line.split(maxsplit=1)
+        for line in _read(group / "memory.stat").splitlines()
+        if len(line.split()) == 2
+    )
+    v1 = _number(_read(group / "memory.limit_in_bytes"))
+    if v1 is not None:
+        limits = [v1, _number(statistics.get("hierarchical_memory_limit", ""))]
+        used = _number(_read(group / "memory.usage_in_bytes")) or 0
+        idle = _number(statistics.get("total_inactive_file", "")) or 0
+    else:
+        limits = [_number(_read(group / name)) for name in ("memory.max", "memory.high")]
+        used = _number(_read(group / "memory.current")) or 0
+        idle = _number(statistics.get("inactive_file", "")) or 0
+    known = [limit for limit in limits if limit is not None and limit >= 0]
+    if known:
+        yield min(known), max(0, used - max(0, idle))
 
 
 def _quota(group: Path) -> int:

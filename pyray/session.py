@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from pyray import gpus, interrupts, machine, runtime
 from pyray.local_engine import LocalConfig, LocalEngine
+from pyray.memory_monitor import MemorySettings
 from pyray.options import resource_name_problem
 
 logger = logging.getLogger("pyray")
@@ -162,6 +163,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         preload=["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])],
         env_vars=_env_vars(runtime_env),
         labels=_labels(labels),
+        memory=MemorySettings.from_environment(os.environ),
     )
     runtime.set_engine(LocalEngine(config), namespace=namespace or "")
     return _context()

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pyray import _core, worker_main
+from pyray.memory_monitor import MemoryMonitor, MemorySettings, Verdict
 
 POLITE_S = 0.2
 """How long idle workers get to run their exit handlers when the session ends."""
@@ -61,6 +62,14 @@ class Supervisor:
             self.poller.register(descriptor, select.POLLIN)
         self.signals_seen = 0
         self.next_trim_s = time.monotonic() + TRIM_AFTER_S
+        self.memory = MemoryMonitor(
+            MemorySettings(**settings["memory"]),
+            _core.workers,
+            _tasks,
+            {"the driver": settings["driver_pid"], "the supervisor": os.getpid()},
+        )
+        self.condemned: dict[int, Verdict] = {}  # slot -> why, until it is swept
+        self.told_of_memory = False
 
     def serve(self) -> None:
         """Work until the session is over or the driver is gone."""
@@ -72,6 +81,7 @@ class Supervisor:
                 return
             self.reap()
             self.send_requested_signals()
+            self.watch_memory()
             self.trim()
 
     def _wait(self, seconds: float | None) -> list[int]:
@@ -92,6 +102,8 @@ class Supervisor:
         times = [self.next_fork_s] if self.next_fork_s > now else []
         if _core.engine_stats()["idle"] > self.settings["keep_idle"]:
             times.append(self.next_trim_s)
+        if self.slots and (look_s := self.memory.next_look_s) is not None:
+            times.append(look_s)
         return max(0.0, min(times) - now) if times else None
 
     def start_requested_workers(self) -> None:
@@ -137,9 +149,20 @@ class Supervisor:
             age_s = time.monotonic() - self.started_s.get(pid, 0.0)
             status = self._bury(pid)
             if slot is not None:
-                _core.sweep(slot, status)
+                self._sweep(pid, slot, status)
                 self._end_orphans()
                 self._slow_down(futile=status != 0 and age_s < FUTILE_S)
+
+    def _sweep(self, pid: int, slot: int, status: int) -> None:
+        verdict = self.condemned.pop(slot, None)
+        if verdict is None and status == signal.SIGKILL and self.memory.kernel_has_killed():
+            words = "The kernel's out-of-memory killer has struck: it was probably its victim."
+            verdict = Verdict(slot, pid, words, is_alone=self.memory.running_tasks() < 2)
+        if verdict is None:
+            _core.sweep(slot, status)
+        else:
+            free = not verdict.is_alone
+            _core.sweep(slot, status, verdict.words, out_of_memory=True, free_retry=free)
 
     def _bury(self, pid: int) -> int:
         """End the group of a dead child, then let its id go; return its exit status."""
@@ -191,6 +214,19 @@ class Supervisor:
             elif _core.take_interrupt(slot):
                 _core.interrupt(pid, worker_main.INTERRUPT)
 
+    def watch_memory(self) -> None:
+        """Stop a worker when memory is short; the next one when this one is gone."""
+        if self.condemned or (verdict := self.memory.look()) is None:
+            return
+        self.condemned[verdict.slot] = verdict
+        _kill_group(verdict.pid)
+        # What it did may begin again at once: not before somebody has looked at memory again.
+        self.next_fork_s = time.monotonic() + self.memory.settings.refresh_ms / 1000
+        if not self.told_of_memory:
+            self.told_of_memory = True
+            sys.stderr.write(f"pyray: {verdict.words}\n(Said once; others may follow.)\n")
+            sys.stderr.flush()
+
     def trim(self) -> None:
         """Let one surplus idle worker go."""
         if time.monotonic() >= self.next_trim_s:
@@ -214,6 +250,11 @@ class Supervisor:
     def _bury_the_dead(self) -> None:
         while (pid := _zombie()) is not None:
             self._bury(pid)
+
+
+def _tasks() -> tuple[int, int]:
+    stats = _core.engine_stats()
+    return stats["pending"], stats["submitted"]
 
 
 def _zombie() -> int | None:

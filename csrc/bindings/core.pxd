@@ -34,7 +34,11 @@ cdef extern from "pyray_core.h" nogil:
     const char *pr_failpoint_name(uint32_t point)
     uint32_t pr_failpoints_parse(pr_failpoints *points, const char *specification)
 
+    enum: PR_POOL_TASK
+    struct pr_pool:
+        uint32_t used
     struct pr_header:
+        pr_pool *pools
         uint64_t nonce
         uint64_t heap_size
         uint64_t control_size
@@ -124,7 +128,7 @@ cdef extern from "pyray_core.h" nogil:
     enum pr_cause:
         PR_CAUSE_NONE, PR_CAUSE_WORKER_DIED, PR_CAUSE_ACTOR_DIED, PR_CAUSE_ACTOR_KILLED
         PR_CAUSE_ACTOR_CREATION, PR_CAUSE_ACTOR_EXITED, PR_CAUSE_OWNER_DIED, PR_CAUSE_CANCELLED
-        PR_CAUSE_STORE_FULL, PR_CAUSE_ACTOR_UNAVAILABLE
+        PR_CAUSE_STORE_FULL, PR_CAUSE_ACTOR_UNAVAILABLE, PR_CAUSE_OUT_OF_MEMORY
     struct pr_failure:
         uint32_t cause
         uint32_t process_id
@@ -203,7 +207,23 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_environment_description(pr_context *ctx, pr_index environment,
                                          pr_ref *description)
     bint pr_class_feasible(const pr_context *ctx, pr_index shape)
-    pr_status pr_sweep(pr_context *ctx, pr_index slot, uint32_t wait_status)
+    struct pr_obituary:
+        uint32_t wait_status
+        pr_cause cause
+        pr_bool free_retry
+        pr_ref words
+    pr_status pr_sweep_with(pr_context *ctx, pr_index slot, const pr_obituary *obituary)
+    struct pr_worker_view:
+        uint32_t slot
+        uint32_t process_id
+        uint32_t state
+        uint32_t is_actor
+        uint32_t is_running
+        int32_t retries_left
+        uint64_t started_ns
+        char *name
+    pr_status pr_workers_view(pr_context *ctx, pr_worker_view *views, uint32_t capacity,
+                              uint32_t *count)
 
     enum: PR_ACTOR_DETACHED
     enum: PR_ACTOR_OUT_OF_ORDER

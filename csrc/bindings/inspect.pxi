@@ -27,6 +27,7 @@ def engine_stats() -> dict[str, int]:
         "workers": root.worker_count,
         "idle": idle,
         "starting": starting + root.spawn_requests,
+        "pending": context.header.pools[PR_POOL_TASK].used,
         "ready": root.ready_count,
         "submitted": root.submitted,
         "finished": root.finished,

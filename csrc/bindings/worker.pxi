@@ -463,11 +463,61 @@ def trim_idle(keep: int) -> bool:
     return pr_worker_trim(&context, keep) == PR_OK
 
 
-def sweep(slot: int, wait_status: int) -> None:
-    """Give back what a dead process held."""
-    status = pr_sweep(&context, slot, wait_status)
+def sweep(
+    slot: int,
+    wait_status: int,
+    words: str = "",
+    out_of_memory: bool = False,
+    free_retry: bool = False,
+) -> None:
+    """Give back what a dead process held.
+
+    Failures refer to the words that say more. With `free_retry` to run its task again costs none
+    of the task's retries.
+    """
+    cdef pr_obituary obituary
+    memset(&obituary, 0, sizeof(obituary))
+    obituary.wait_status = wait_status
+    obituary.cause = PR_CAUSE_OUT_OF_MEMORY if out_of_memory else PR_CAUSE_WORKER_DIED
+    obituary.free_retry = free_retry
+    text = None
+    if words:
+        try:
+            text = put(words)
+        except exceptions.RayError:   # no room: they go without
+            pass
+        else:
+            obituary.words = (<ObjectRef>text).ref
+    status = pr_sweep_with(&context, slot, &obituary)
     if status != PR_OK:
         raise_status(status, "cannot repair after a death")
+
+
+def workers() -> list[dict[str, Any]]:
+    """What every worker that lives is doing."""
+    cdef uint32_t count = 0, i
+    cdef uint32_t capacity = 4096
+    cdef pr_worker_view *views = <pr_worker_view *>PyMem_Malloc(capacity * sizeof(pr_worker_view))
+    if views == NULL:
+        raise MemoryError()
+    try:
+        status = pr_workers_view(&context, views, capacity, &count)
+        if status != PR_OK:
+            raise_status(status, "cannot look at the workers")
+        return [
+            {
+                "slot": views[i].slot,
+                "pid": views[i].process_id,
+                "is_actor": views[i].is_actor,
+                "is_running": views[i].is_running,
+                "retries_left": views[i].retries_left,
+                "started_ns": views[i].started_ns,
+                "name": views[i].name[:strlen(views[i].name)].decode("utf-8", "replace"),
+            }
+            for i in range(count)
+        ]
+    finally:
+        PyMem_Free(views)
 
 
 def kill_requested(slot: int) -> bool:

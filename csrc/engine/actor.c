@@ -29,6 +29,7 @@ static void set_fields(struct pr_context *ctx, const struct pr_actor *a,
     TX_SET(ctx, a->restarts_left, plan->restarts);
     TX_SET(ctx, a->restarts, 0);
     TX_SET(ctx, a->name, PR_NONE);
+    TX_SET(ctx, a->words, PR_NONE);
 }
 
 enum pr_status pr_actor_new(struct pr_context *ctx, const struct pr_actor_plan *plan,
@@ -90,6 +91,8 @@ struct pr_failure pr_actor_failure(const struct pr_context *ctx, pr_index actor,
     memcpy(failure.name, name, PR_NAME_BYTES);
     if (a->creation != PR_NONE && a->cause == PR_CAUSE_ACTOR_CREATION)
         failure.detail = (struct pr_ref){a->creation, pr_object_at(ctx, a->creation)->generation};
+    else if (a->words != PR_NONE)
+        failure.detail = (struct pr_ref){a->words, pr_object_at(ctx, a->words)->generation};
     return failure;
 }
 
@@ -139,6 +142,14 @@ static void end_creation(struct pr_context *ctx, pr_index actor)
         pr_task_fail(ctx, task, &failure);
 }
 
+static void keep_words(struct pr_context *ctx, const struct pr_actor *a, struct pr_ref words)
+{
+    const struct pr_object *text;
+    if (words.index == PR_NONE || pr_object_find(ctx, words, &text) != PR_OK) return;
+    pr_object_ref(ctx, words.index);
+    TX_SET(ctx, a->words, words.index);
+}
+
 void pr_actor_die(struct pr_context *ctx, pr_index actor, enum pr_cause cause,
                   const struct pr_slot *died)
 {
@@ -150,6 +161,7 @@ void pr_actor_die(struct pr_context *ctx, pr_index actor, enum pr_cause cause,
     if (died != NULL) {
         TX_SET(ctx, a->wait_status, died->wait_status);
         TX_SET(ctx, a->process_id, died->process_id);
+        keep_words(ctx, a, died->words);
     }
     pr_name_remove(ctx, actor);
     end_creation(ctx, actor);
@@ -180,7 +192,8 @@ void pr_actor_lost(struct pr_context *ctx, pr_index actor, pr_index slot)
     if (a->state == PR_ACTOR_DEAD || a->slot != slot) return;
     const struct pr_slot *died = pr_slot_at(ctx, slot);
     if (a->restarts_left == 0 || !is_wanted(ctx, a)) {
-        pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_DIED, died);
+        bool memory = died->cause == PR_CAUSE_OUT_OF_MEMORY;
+        pr_actor_die(ctx, actor, memory ? PR_CAUSE_ACTOR_OUT_OF_MEMORY : PR_CAUSE_ACTOR_DIED, died);
         return;
     }
     if (a->restarts_left > 0) TX_SET(ctx, a->restarts_left, a->restarts_left - 1);
@@ -306,6 +319,7 @@ bool pr_actor_released(struct pr_context *ctx, pr_index actor)
     }
     if (a->on_chores) return false;
     if (a->creation != PR_NONE) pr_object_unref(ctx, a->creation);
+    if (a->words != PR_NONE) pr_object_unref(ctx, a->words);
     pr_mailbox_close_groups(ctx, actor);
     TX_SET(ctx, a->state, PR_ACTOR_FREE);
     TX_SET(ctx, a->generation, a->generation + 1 == 0 ? 1 : a->generation + 1);

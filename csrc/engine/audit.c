@@ -227,6 +227,7 @@ static enum pr_status walk_actor(struct audit *a, pr_index index, uint32_t *lane
     PR_TRY(walk_mailbox(a, actor, lanes, &count));
     CHECK(count <= actor->pending);
     if (actor->creation != PR_NONE) PR_TRY(count_ref(a, actor->creation));
+    if (actor->words != PR_NONE) PR_TRY(count_ref(a, actor->words));
     if (actor->flags & PR_ACTOR_DETACHED) PR_TRY(count_ref(a, actor->handle));
     CHECK(actor->state != PR_ACTOR_DEAD ||
           (actor->task == PR_NONE && actor->name == PR_NONE && actor->slot == PR_NONE &&

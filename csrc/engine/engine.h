@@ -140,7 +140,8 @@ struct pr_actor {
     int32_t restarts_left;
     uint32_t restarts; /* so far */
     uint32_t name;     /* entry of the names, or none */
-    uint32_t reserved[10];
+    uint32_t words;    /* object with a text about the death of its process, or none */
+    uint32_t reserved[9];
 };
 _Static_assert(sizeof(struct pr_actor) == 128, "two cache lines");
 
@@ -252,6 +253,8 @@ enum pr_cause {
     PR_CAUSE_CANCELLED,
     PR_CAUSE_STORE_FULL,        /* not even the task's error found room */
     PR_CAUSE_ACTOR_UNAVAILABLE, /* its process died and it restarts; the call is not repeated */
+    PR_CAUSE_OUT_OF_MEMORY,     /* its process was stopped because memory was short */
+    PR_CAUSE_ACTOR_OUT_OF_MEMORY,
 };
 
 #define PR_KIND_FAILURE 255u /* the kind of an object whose value is a struct pr_failure */

@@ -7,7 +7,7 @@
 
 struct sweep {
     pr_index slot;
-    uint32_t wait_status;
+    const struct pr_obituary *obituary;
 };
 
 static enum pr_status mark_dead(struct pr_context *ctx, void *argument)
@@ -17,7 +17,11 @@ static enum pr_status mark_dead(struct pr_context *ctx, void *argument)
     if (s->state == PR_SLOT_EMPTY || s->state == PR_SLOT_DEAD) return PR_OK;
     pr_sched_leave_state(ctx, sweep->slot);
     TX_SET(ctx, s->state, PR_SLOT_DEAD);
-    TX_SET(ctx, s->wait_status, sweep->wait_status);
+    TX_SET(ctx, s->wait_status, sweep->obituary->wait_status);
+    TX_SET(ctx, s->cause, sweep->obituary->cause);
+    TX_SET(ctx, s->free_retry, sweep->obituary->free_retry);
+    TX_SET(ctx, s->words.index, sweep->obituary->words.index);
+    TX_SET(ctx, s->words.generation, sweep->obituary->words.generation);
     TX_ADD(ctx, pr_engine_root(ctx)->deaths, 1);
     pr_sched_nudge(ctx);  /* it may have been on its way to a task; the sweep may take long */
     ctx->wake_all = true; /* it may have committed something and not woken anybody for it */
@@ -26,10 +30,10 @@ static enum pr_status mark_dead(struct pr_context *ctx, void *argument)
 
 /* ---- what it was doing ---- */
 
-static void retry(struct pr_context *ctx, pr_index task)
+static void retry(struct pr_context *ctx, pr_index task, bool is_free)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
-    if (t->retries_left > 0) TX_SET(ctx, t->retries_left, t->retries_left - 1);
+    if (t->retries_left > 0 && !is_free) TX_SET(ctx, t->retries_left, t->retries_left - 1);
     TX_SET(ctx, t->next_result, t->results);
     TX_ADD(ctx, pr_engine_root(ctx)->retried, 1);
     pr_queue_push_front(ctx, task);
@@ -57,10 +61,10 @@ static void give_up_running(struct pr_context *ctx, pr_index task, pr_index slot
         else
             pr_actor_lost_call(ctx, task, died);
     } else if (t->retries_left != 0) {
-        retry(ctx, task);
+        retry(ctx, task, died->free_retry);
         return;
     } else {
-        uint32_t cause = t->flags & PR_TASK_CANCELLED ? PR_CAUSE_CANCELLED : PR_CAUSE_WORKER_DIED;
+        uint32_t cause = t->flags & PR_TASK_CANCELLED ? PR_CAUSE_CANCELLED : died->cause;
         struct pr_failure failure = pr_task_failure(ctx, task, cause, died);
         pr_task_fail(ctx, task, &failure);
     }
@@ -178,7 +182,14 @@ static enum pr_status nudge(struct pr_context *ctx, void *argument)
 
 enum pr_status pr_sweep(struct pr_context *ctx, pr_index slot, uint32_t wait_status)
 {
-    struct sweep sweep = {slot, wait_status};
+    struct pr_obituary obituary = {.wait_status = wait_status, .cause = PR_CAUSE_WORKER_DIED};
+    return pr_sweep_with(ctx, slot, &obituary);
+}
+
+enum pr_status pr_sweep_with(struct pr_context *ctx, pr_index slot,
+                             const struct pr_obituary *obituary)
+{
+    struct sweep sweep = {slot, obituary};
     PR_TRY(pr_operate(ctx, mark_dead, &sweep));
     enum pr_status status;
     while ((status = pr_operate(ctx, sweep_step, &sweep)) == PR_OK) PR_FAILPOINT(ctx, SWEEP_STEP);

@@ -11,6 +11,17 @@
  * free again. */
 PR_MUST_CHECK enum pr_status pr_sweep(struct pr_context *ctx, pr_index slot, uint32_t wait_status);
 
+/* What is known of a death. */
+struct pr_obituary {
+    uint32_t wait_status;
+    enum pr_cause cause; /* PR_CAUSE_WORKER_DIED or PR_CAUSE_OUT_OF_MEMORY */
+    bool free_retry;     /* to run its task again costs none of the retries */
+    struct pr_ref words; /* a text that the failures refer to, or none; the caller holds it until
+                          * the sweep is done */
+};
+PR_MUST_CHECK enum pr_status pr_sweep_with(struct pr_context *ctx, pr_index slot,
+                                           const struct pr_obituary *obituary);
+
 /* Inside a transaction: one bounded step of taking a latch back. PR_EMPTY when it is gone. */
 PR_MUST_CHECK enum pr_status pr_repair_latch(struct pr_context *ctx, pr_index slot, pr_index latch);
 

@@ -207,6 +207,7 @@ struct pr_failure pr_task_failure(const struct pr_context *ctx, pr_index task, e
     if (died != NULL) {
         failure.process_id = died->process_id;
         failure.wait_status = died->wait_status;
+        failure.detail = died->words;
         failure.ran_ms = (uint32_t)((pr_os_monotonic_ns() - t->started_ns) / 1000000u);
     }
     return failure;

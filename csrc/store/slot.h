@@ -36,10 +36,13 @@ struct pr_slot {
     uint32_t wait_status; /* how it died, as waitpid tells */
     uint32_t shape;       /* resources that its actor keeps, given back by the sweep; or none */
     uint32_t environment; /* a worker's; none: the job's */
-    uint32_t reserved;
-    uint64_t gpus; /* of what its actor keeps, as a task's */
+    uint32_t cause;       /* why it died; enum pr_cause */
+    uint64_t gpus;        /* of what its actor keeps, as a task's */
     uint64_t tasks_finished;
-    uint64_t reserved2[5];
+    struct pr_ref words; /* a text about its death, held by who sweeps; or none */
+    uint32_t free_retry; /* its death costs its task none of the retries */
+    uint32_t reserved;
+    uint64_t reserved2[3];
 };
 _Static_assert(sizeof(struct pr_slot) == 128, "two cache lines");
 

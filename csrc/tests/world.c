@@ -71,6 +71,17 @@ void member_forget(struct member *m)
     m->begun = 0;
 }
 
+enum pr_status member_sweep(struct member *supervisor, const struct member *dead)
+{
+    struct random *random = &supervisor->random;
+    struct pr_obituary obituary = {.wait_status = 9, .cause = PR_CAUSE_WORKER_DIED};
+    if (random_one_in(random, 3)) obituary.cause = PR_CAUSE_OUT_OF_MEMORY;
+    obituary.free_retry = random_one_in(random, 4);
+    if (supervisor->ref_count > 0 && random_one_in(random, 2))
+        obituary.words = supervisor->refs[random_below(random, supervisor->ref_count)];
+    return pr_sweep_with(&supervisor->ctx, dead->ctx.slot, &obituary);
+}
+
 bool member_join(struct member *worker, struct pr_context *supervisor)
 {
     pr_index slot;

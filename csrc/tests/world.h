@@ -79,6 +79,8 @@ const char *world_end(struct world *world);
  * `to_the_end` all the others die too. NULL, or what is wrong. */
 const char *world_survive(struct world *world, struct member *dead, bool to_the_end);
 
+/* Sweeps what `dead` left, with any words about it. */
+enum pr_status member_sweep(struct member *supervisor, const struct member *dead);
 void member_forget(struct member *member); /* it has died: all it knew is gone */
 bool member_join(struct member *worker, struct pr_context *supervisor);
 const char *runnable_without_worker(const struct pr_context *ctx);

@@ -659,7 +659,7 @@ static void sweep(struct member *m)
         bool kill = pr_slot_at(&m->ctx, dead->ctx.slot)->requests & PR_REQUEST_KILL;
         if (!dead->leaving && !kill && !one_in(m, 12)) continue;
         member_forget(dead);
-        done(m, "sweep", pr_sweep(&m->ctx, dead->ctx.slot, 9));
+        done(m, "sweep", member_sweep(m, dead));
         return;
     }
 }

@@ -25,8 +25,15 @@ cdef object discover_reducers = None    # pyray.serialization.discover
 
 
 def register_reducer(type_, reducer) -> None:
-    """Pickle exact instances of `type_` with `reducer(value) -> (callable, arguments)`."""
-    reducers[type_] = reducer
+    """Pickle exact instances of `type_` with `reducer(value) -> (callable, arguments)`.
+
+    None instead of a reducer: as they would be without one.
+    """
+    if reducer is None:
+        reducers.pop(type_, None)
+        known_types.discard(type_)
+    else:
+        reducers[type_] = reducer
 
 
 def share_arrays(sharer):

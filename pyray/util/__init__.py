@@ -1,9 +1,9 @@
 """Tools on top of the API: pools of actors and of processes, backends of other libraries."""
 
-from pyray.util.actor_pool import ActorPool as ActorPool
 from pyray.serializability import deregister_serializer as deregister_serializer
 from pyray.serializability import inspect_serializability as inspect_serializability
 from pyray.serializability import register_serializer as register_serializer
+from pyray.util.actor_pool import ActorPool as ActorPool
 from pyray.util.waiting import as_completed as as_completed
 from pyray.util.waiting import map_unordered as map_unordered
 

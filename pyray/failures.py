@@ -72,7 +72,7 @@ def _actor_died(cause: Cause, pid: int, wait_status: int, name: str, words: str)
         Cause.ACTOR_CREATION: "Its constructor failed.",
         Cause.ACTOR_OUT_OF_MEMORY: words,
     }.get(cause) or "\n".join(
-        filter(None, [words, f"Its process ended: {describe_exit(wait_status)}."])
+        filter(None, [f"Its process ended: {describe_exit(wait_status)}.", words])
     )
     details: dict[str, object] = {"class_name": class_name, "pid": pid or None}
     return exceptions.ActorDiedError(reason=reason, details=details)

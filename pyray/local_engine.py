@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
-from pyray import _core
+from pyray import _core, journal
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
 from pyray.memory_monitor import MemorySettings
 
@@ -79,6 +79,8 @@ class LocalEngine(CoreEngine):
         """Make what a session consists of, and say how to undo each step."""
         self._doorbell = _above_standard(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
         undo.callback(os.close, self._doorbell)
+        self._journal = journal.open_own()
+        undo.callback(self._close_journal)
         units = {name: round(amount * UNIT) for name, amount in config.resources.items()}
         cpus = max(1, int(config.resources.get("CPU", 1)))
         undo.callback(_core.close_session)
@@ -155,6 +157,11 @@ class LocalEngine(CoreEngine):
         _core.close_session()
         os.close(self._pidfd)
         os.close(self._doorbell)
+        self._close_journal()
+
+    def _close_journal(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
 
     def _end_survivors(self) -> None:
         """The supervisor could not do its work: end what tasks have started and it did not reap."""
@@ -170,6 +177,8 @@ class LocalEngine(CoreEngine):
         for descriptor in (self._pidfd, self._doorbell):
             with contextlib.suppress(OSError):  # closed already, as daemons do with all
                 os.close(descriptor)
+        with contextlib.suppress(OSError):
+            self._close_journal()
         self._supervisor.returncode = 0  # not ours to wait for
 
 

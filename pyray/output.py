@@ -12,6 +12,7 @@ import io
 import os
 import select
 import threading
+from collections.abc import Callable
 from typing import TextIO, cast
 
 from pyray import _core
@@ -23,11 +24,15 @@ class PrefixedStream(io.TextIOBase):
     Args:
         descriptor: Where to write.
         prefixed: False passes the text on unchanged.
+        note: Is told of whole lines, too, without prefix.
     """
 
-    def __init__(self, descriptor: int, *, prefixed: bool) -> None:
+    def __init__(
+        self, descriptor: int, *, prefixed: bool, note: Callable[[str], None] | None = None
+    ) -> None:
         super().__init__()
         self._descriptor = descriptor
+        self._note = note
         self._prefixed = prefixed
         self._partial = ""
         self._writer = "worker"
@@ -87,6 +92,8 @@ class PrefixedStream(io.TextIOBase):
                 self._emit(text if not self._prefixed else text + "\n")
 
     def _emit(self, text: str) -> None:
+        if self._note is not None:
+            self._note(text)
         if self._prefixed:
             mark = f"({self._writer.split('.')[0]} pid={os.getpid()}) "
             text = "".join(f"{mark}{line}\n" for line in text.removesuffix("\n").split("\n"))
@@ -121,9 +128,10 @@ class _BinarySide(io.RawIOBase):
         return len(whole)
 
 
-def redirect(*, prefixed: bool) -> tuple[TextIO, TextIO]:
-    """Return new (stdout, stderr) for a worker."""
-    out, err = (PrefixedStream(descriptor, prefixed=prefixed) for descriptor in (1, 2))
+def redirect(*, prefixed: bool, note: Callable[[str], None] | None = None) -> tuple[TextIO, TextIO]:
+    """Return new (stdout, stderr) for a worker; `note` is told of what goes to stderr."""
+    out = PrefixedStream(1, prefixed=prefixed)
+    err = PrefixedStream(2, prefixed=prefixed, note=note)
     for stream in (out, err):
         os.register_at_fork(after_in_child=stream.renew)
     return cast("TextIO", out), cast("TextIO", err)  # in typing, io's classes are no TextIO

@@ -24,7 +24,8 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pyray import _core, worker_main
+from pyray import _core, stacks, worker_main
+from pyray.journal import Journals
 from pyray.memory_monitor import MemoryMonitor, MemorySettings, Verdict
 
 POLITE_S = 0.2
@@ -49,6 +50,7 @@ class Supervisor:
         self.settings = settings
         self.slots: dict[int, int] = {}  # pid -> slot
         self.started_s: dict[int, float] = {}  # pid -> when
+        self.journals = Journals()
         self.futile_starts = 0
         self.tasks_seen = 0
         self.next_fork_s = 0.0
@@ -112,12 +114,14 @@ class Supervisor:
             return
         while slot := _core.reserve_worker():
             self._follow_driver_imports()
+            journal_fd = self.journals.new()
             pid = _fork()
+            self.journals.keep(journal_fd, pid)
             if pid is None:
                 _core.sweep(slot, 0)  # gives the slot back, and asks again if there is work
                 return
             if pid == 0:
-                self._become_worker(slot)
+                self._become_worker(slot, journal_fd)
             self.slots[pid] = slot
             self.started_s[pid] = time.monotonic()
 
@@ -130,7 +134,7 @@ class Supervisor:
             self.settings["preload"] = []
             _warn_of_threads()
 
-    def _become_worker(self, slot: int) -> NoReturn:
+    def _become_worker(self, slot: int, journal_fd: int | None) -> NoReturn:
         try:
             _core.die_with_parent()
             if os.getppid() != self.settings["supervisor_pid"]:
@@ -138,7 +142,8 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             for descriptor in (self.driver, self.deaths, self.deaths_in):
                 os.close(descriptor)
-            worker_main.run(slot, log_to_driver=self.settings["log_to_driver"])
+            self.journals.leave()
+            worker_main.run(slot, journal_fd, log_to_driver=self.settings["log_to_driver"])
         finally:
             os._exit(1)
 
@@ -158,8 +163,9 @@ class Supervisor:
         if verdict is None and status == signal.SIGKILL and self.memory.kernel_has_killed():
             words = "The kernel's out-of-memory killer has struck: it was probably its victim."
             verdict = Verdict(slot, pid, words, is_alone=self.memory.running_tasks() < 2)
+        words = self.journals.take(pid, _core.running_serial(slot))
         if verdict is None:
-            _core.sweep(slot, status)
+            _core.sweep(slot, status, words if status else "")
         else:
             free = not verdict.is_alone
             _core.sweep(slot, status, verdict.words, out_of_memory=True, free_retry=free)
@@ -332,6 +338,7 @@ def main(settings: dict[str, Any]) -> NoReturn:
     _open_standard_files()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    stacks.name_process(stacks.SUPERVISOR_NAME)
     status = 1
     try:
         settings["supervisor_pid"] = os.getpid()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -16,8 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from pyray import _core, execution, gpus, output, runtime
+from pyray import _core, execution, gpus, output, runtime, stacks
 from pyray.core_engine import CoreEngine
+from pyray.journal import Journal
 
 WORKER_OOM_SCORE = 1000
 """The kernel takes workers before the driver and the supervisor (Ray's value)."""
@@ -26,11 +28,11 @@ INTERRUPT = signal.SIGURG
 """Says that the running task may have been cancelled; without a handler it does nothing."""
 
 
-def run(slot: int, *, log_to_driver: bool) -> NoReturn:
+def run(slot: int, journal_fd: int | None, *, log_to_driver: bool) -> NoReturn:
     """Be the worker of this slot until the session ends; never returns."""
     status = 1
     try:
-        _prepare_process(log_to_driver=log_to_driver)
+        _prepare_process(journal_fd, log_to_driver=log_to_driver)
         _core.adopt_slot(slot)
         runtime.set_engine(CoreEngine(), is_worker=True)
         _core.set_retry_hook(execution.pause_before_retry)
@@ -49,7 +51,7 @@ def run(slot: int, *, log_to_driver: bool) -> NoReturn:
         _end(status)
 
 
-def _prepare_process(*, log_to_driver: bool) -> None:
+def _prepare_process(journal_fd: int | None, *, log_to_driver: bool) -> None:
     os.setsid()  # a process group of its own: what a task starts can be ended with it
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
@@ -57,11 +59,20 @@ def _prepare_process(*, log_to_driver: bool) -> None:
     signal.signal(INTERRUPT, _interrupt)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(WORKER_OOM_SCORE), "ascii")
-    sys.stdout, sys.stderr = output.redirect(prefixed=log_to_driver)
+    stacks.name_process(stacks.WORKER_NAME)
+    note = None
+    if journal_fd is not None:
+        note = functools.partial(_note, Journal(journal_fd, crashes=True))
+    sys.stdout, sys.stderr = output.redirect(prefixed=log_to_driver, note=note)
     random.seed()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
+
+
+def _note(journal: Journal, text: str) -> None:
+    """An actor's whole life is of interest, else only what the task did."""
+    journal.note(text, 0 if _core.has_actor() else _core.current_task()[1])
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

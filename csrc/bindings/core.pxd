@@ -222,6 +222,7 @@ cdef extern from "pyray_core.h" nogil:
         int32_t retries_left
         uint64_t started_ns
         char *name
+    uint64_t pr_running_serial(const pr_context *ctx, pr_index slot)
     pr_status pr_workers_view(pr_context *ctx, pr_worker_view *views, uint32_t capacity,
                               uint32_t *count)
 

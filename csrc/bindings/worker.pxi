@@ -493,6 +493,11 @@ def sweep(
         raise_status(status, "cannot repair after a death")
 
 
+def running_serial(slot: int) -> int:
+    """Serial number of the task that the dead process of this slot ran, 0 if none."""
+    return pr_running_serial(&context, slot)
+
+
 def workers() -> list[dict[str, Any]]:
     """What every worker that lives is doing."""
     cdef uint32_t count = 0, i

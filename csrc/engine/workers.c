@@ -48,3 +48,9 @@ enum pr_status pr_workers_view(struct pr_context *ctx, struct pr_worker_view *vi
     *count = op.count;
     return status;
 }
+
+uint64_t pr_running_serial(const struct pr_context *ctx, pr_index slot)
+{
+    pr_index task = pr_slot_at(ctx, slot)->running;
+    return task == PR_NONE ? 0 : pr_task_at(ctx, task)->serial;
+}

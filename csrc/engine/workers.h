@@ -19,4 +19,8 @@ struct pr_worker_view {
 PR_MUST_CHECK enum pr_status pr_workers_view(struct pr_context *ctx, struct pr_worker_view *views,
                                              uint32_t capacity, uint32_t *count);
 
+/* Serial number of the first task that the process of a slot runs, 0 if none. Without the lock: for
+ * a process that is dead. */
+uint64_t pr_running_serial(const struct pr_context *ctx, pr_index slot);
+
 #endif

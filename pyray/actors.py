@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pyray import runtime
@@ -222,12 +223,19 @@ class ActorClass:
         self._constructor.check(args, kwargs)
         engine = runtime.engine()
         code, _ = self._code.find(engine)
-        spec = TaskSpec(f"{self.__name__}.__init__", 1, demand_of(self._options, default_cpus=1), 0)
+        spec = TaskSpec(
+            f"{self.__name__}.__init__",
+            1,
+            demand_of(self._options, default_cpus=1),
+            0,
+            label_selector=self._options.get("label_selector") or {},
+            runtime_env=self._options.get("runtime_env") or {},
+        )
         keeps = any(
             self._options.get(name) for name in ("num_cpus", "num_gpus", "memory", "resources")
         )
         if self._options.get("num_cpus") is None and keeps:
-            spec = TaskSpec(spec.name, 1, demand_of(self._options, default_cpus=0), 0)
+            spec = replace(spec, resources=demand_of(self._options, default_cpus=0))
         submitter = engine.actor(code, spec, keeps_resources=keeps)
         try:
             handle, _created = submitter.submit(args, kwargs)
@@ -260,7 +268,7 @@ class ActorClassInheritanceException(TypeError):  # noqa: N818  (Ray's name)
     """A class was derived from an actor class."""
 
 
-UNSUPPORTED = ("max_restarts", "lifetime", "get_if_exists", "concurrency_groups", "runtime_env")
+UNSUPPORTED = ("max_restarts", "lifetime", "get_if_exists", "concurrency_groups")
 
 
 def _refuse_unsupported(options: dict[str, Any]) -> None:

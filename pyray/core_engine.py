@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyray import _core, failures, serialization
+from pyray import _core, env_setup, failures, serialization
 from pyray.demands import labels_match
+from pyray.runtime_env import merged, validated
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef
@@ -38,6 +39,9 @@ class CoreEngine:
         self.wait = _core.wait
         self._indices = {name: index for index, name in enumerate(_core.resources())}
         self._warned: set[str] = set()
+        self.runtime_env: dict[str, Any] = {}
+        self._own_environment = 0  # the job's
+        self._environments: dict[bytes, int] = {}
         self._labels: dict[str, str] = json.loads(os.environ.get("PYRAY_LABELS", "{}"))
 
     def export(self, code: Callable[..., Any], key: Any) -> ObjectRef:
@@ -74,10 +78,41 @@ class CoreEngine:
         unmet = not labels_match(spec.label_selector, self.labels())
         if unmet:
             demand[self._indices[UNKNOWN]] = UNIT
-        shape, feasible = _core.resource_class(demand)
+        environment = self._environment_number(spec.runtime_env)
+        shape, feasible = _core.resource_class(demand, environment)
         if not feasible:
             self._warn_infeasible(spec, unmet=unmet)
         return shape
+
+    def enter_environment(self, job: Mapping[str, Any], job_description: Mapping[str, Any]) -> None:
+        """In a worker: be set up as the job, or this worker's own environment, asks for.
+
+        Args:
+            job: The job's runtime_env.
+            job_description: The same as `pyray.env_setup.describe` returned it.
+
+        Raises:
+            RuntimeEnvSetupError: If that fails.
+        """
+        self.runtime_env = dict(job)
+        mine = _core.my_environment()
+        if mine is not None:
+            self._own_environment, (self.runtime_env, description) = mine
+            env_setup.enter(description)
+        elif job_description:
+            env_setup.enter(job_description)
+
+    def _environment_number(self, wanted: Mapping[str, Any]) -> int:
+        """Return the environment of a task: this process's, or that with the task's own wishes."""
+        if not wanted:
+            return self._own_environment
+        env = merged(self.runtime_env, validated(wanted))
+        description = env_setup.describe(env)
+        digest = env_setup.digest_of(description)
+        if digest not in self._environments:
+            ref = _core.put((env, description))
+            self._environments[digest] = _core.environment_of(digest, ref)
+        return self._environments[digest]
 
     def _warn_infeasible(self, spec: TaskSpec, *, unmet: bool) -> None:
         totals = {name: total for name, (total, _) in self.resources().items()}

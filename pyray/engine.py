@@ -25,6 +25,7 @@ class TaskSpec:
         resources: Amounts by resource name, for as long as the task runs.
         max_retries: How often to run again after the death of a worker; -1 for ever.
         label_selector: Labels that the machine must have.
+        runtime_env: What its worker is set up with, beside what this process's is.
     """
 
     name: str
@@ -32,6 +33,7 @@ class TaskSpec:
     resources: Mapping[str, float] = field(default_factory=dict)
     max_retries: int = 3
     label_selector: Mapping[str, str] = field(default_factory=dict)
+    runtime_env: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Submitter(Protocol):
@@ -47,6 +49,9 @@ class Submitter(Protocol):
 
 class Engine(Protocol):
     """A runtime that stores objects and runs tasks and actors."""
+
+    runtime_env: dict[str, Any]
+    """What this process was set up with."""
 
     def put(self, value: object, /) -> ObjectRef:
         """Store a value and return the first reference to it."""

@@ -32,7 +32,7 @@ def translate_error(error: BaseException, task_name: str) -> Exception:
     place = _place()
     if isinstance(error, _core.FailedArgument):
         return RayTaskError.from_failed_argument(task_name, error.args[0], **place)
-    if isinstance(error, exceptions.ObjectStoreFullError):
+    if isinstance(error, exceptions.ObjectStoreFullError | exceptions.RuntimeEnvSetupError):
         return error
     cause = serializable_cause(error, _core.trial_dumps, _core.trial_loads)
     translated = RayTaskError(task_name, format_traceback(error), cause, **place)

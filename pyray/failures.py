@@ -60,6 +60,8 @@ def exception_of(  # noqa: PLR0911, PLR0913, PLR0917  (causes; the fields of str
     if cause == Cause.OWNER_DIED:
         return exceptions.OwnerDiedError("", None, "")
     if isinstance(detail, BaseException):
+        if isinstance(detail, exceptions.RuntimeEnvSetupError):
+            return detail
         return exceptions.ActorDiedError(detail)
     return _actor_died(Cause(cause), pid, wait_status, name, words)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -12,9 +13,13 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
+<<<<<<< HEAD
 from pyray import _core, journal
+=======
+from pyray import _core, env_setup
+>>>>>>> 2ab9a05 (runtime_env: variables, folders, modules, packages and hooks, of sessions, tasks and actors)
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
 from pyray.memory_monitor import MemorySettings
 
@@ -46,7 +51,7 @@ class LocalConfig:
         log_to_driver: Mark the workers' output with who wrote it.
         prestart: Workers to start before anybody asks.
         preload: Modules that the supervisor imports, so that workers have them from the start.
-        env_vars: Environment variables of the workers.
+        runtime_env: What workers are set up with, validated.
         labels: Labels of this machine, for `label_selector`.
         memory: When the supervisor stops workers because memory is short.
     """
@@ -57,7 +62,7 @@ class LocalConfig:
     log_to_driver: bool = True
     prestart: int = 1
     preload: list[str] = field(default_factory=list)
-    env_vars: dict[str, str] = field(default_factory=dict)
+    runtime_env: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     memory: MemorySettings = field(default_factory=MemorySettings)
 
@@ -93,6 +98,7 @@ class LocalEngine(CoreEngine):
         )
         super().__init__()
         self._labels = config.labels
+        self.runtime_env = config.runtime_env
         for _ in range(config.prestart):
             _core.request_worker()
         environment = self._environment(config)
@@ -104,6 +110,7 @@ class LocalEngine(CoreEngine):
             "driver_pid": os.getpid(),
             "keep_idle": cpus,
             "log_to_driver": config.log_to_driver,
+            "environment": _packed_environment(config.runtime_env),
             "memory": asdict(config.memory),
             # The supervisor forks, so it must not have threads: where the user wants them, workers
             # import such a module themselves.
@@ -129,7 +136,7 @@ class LocalEngine(CoreEngine):
 
     def _environment(self, config: LocalConfig) -> dict[str, str]:
         environment = dict.fromkeys(THREAD_SETTINGS, "1") | dict(os.environ)
-        environment |= config.env_vars
+        environment |= config.runtime_env.get("env_vars", {})
         environment["PYRAY_LABELS"] = json.dumps(config.labels)
         environment["PYRAY_SESSION_ID"] = self._session_id = f"{_core.nonce():016x}"
         return environment
@@ -180,6 +187,18 @@ class LocalEngine(CoreEngine):
         with contextlib.suppress(OSError):
             self._close_journal()
         self._supervisor.returncode = 0  # not ours to wait for
+
+
+def _packed_environment(env: dict[str, Any]) -> str:
+    """Return a runtime_env and its description as text; "" if workers need not do anything.
+
+    Variables are in the supervisor's environment already.
+    """
+    if not env:
+        return ""
+    import cloudpickle
+
+    return base64.b64encode(cloudpickle.dumps((env, env_setup.describe(env)))).decode()
 
 
 def _above_standard(descriptor: int) -> int:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pyray.runtime_env import validated
+
 NoneType = type(None)
 _PRECISION: Final = 0.0001
 RESOURCE_NAME_BYTES: Final = 31
@@ -221,13 +223,12 @@ def _labels(name: str, value: Any) -> _Finding:
 
 
 def _environment(_name: str, value: Any) -> _Finding:
-    variables = (value or {}).get("env_vars") or {}
-    for name, text in variables.items() if isinstance(variables, Mapping) else ():
-        if not isinstance(name, str) or not isinstance(text, str):
-            return TypeError(
-                f"runtime_env['env_vars'] must be of type Dict[str, str], but has {name!r}: "
-                f"{text!r} of type {type(text)}"
-            )
+    try:
+        validated(value or {})
+    except TypeError as error:
+        return error
+    except ValueError as error:
+        return str(error)
     return None
 
 

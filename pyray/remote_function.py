@@ -124,11 +124,6 @@ class RemoteFunction:
                 f"{self.__name__}: generator tasks are not available in this version of pyray; "
                 "return a list, or set num_returns to a number."
             )
-        if self._option("runtime_env"):
-            raise NotImplementedError(
-                f"{self.__name__}: the option 'runtime_env' is not available in this version of "
-                "pyray; ray.init(runtime_env={'env_vars': ...}) sets variables for all workers."
-            )
         max_retries = self._options.get("max_retries")
         return TaskSpec(
             name=self._option("name") or self.__qualname__.rpartition("<locals>.")[2],
@@ -136,6 +131,7 @@ class RemoteFunction:
             resources=demand_of(self._options, default_cpus=1),
             max_retries=default_max_retries() if max_retries is None else max_retries,
             label_selector=self._option("label_selector") or {},
+            runtime_env=self._option("runtime_env") or {},
         )
 
     def _wrapping(self, spec: TaskSpec) -> Wrapping | None:

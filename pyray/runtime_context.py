@@ -8,6 +8,7 @@ from typing import Any
 from pyray import _core, gpus, runtime
 from pyray.core_engine import UNIT
 from pyray.ids import ActorID, JobID, NodeID, TaskID
+from pyray.runtime_env import RuntimeEnv
 
 JOB = b"\x01\x00\x00\x00"
 
@@ -136,6 +137,15 @@ class RuntimeContext:
     def get_node_labels(self) -> dict[str, str]:
         """Return the labels of this machine."""
         return dict(runtime.engine().nodes()[0]["Labels"])
+
+    @property
+    def runtime_env(self) -> RuntimeEnv:
+        """The runtime_env of this process: the job's, with that of its tasks."""
+        return RuntimeEnv(**runtime.engine().runtime_env)
+
+    def get_runtime_env_string(self) -> str:
+        """Return the runtime_env of this process in JSON."""
+        return self.runtime_env.serialize()
 
     @property
     def gcs_address(self) -> str:

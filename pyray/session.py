@@ -17,6 +17,7 @@ from pyray import gpus, interrupts, machine, runtime
 from pyray.local_engine import LocalConfig, LocalEngine
 from pyray.memory_monitor import MemorySettings
 from pyray.options import resource_name_problem
+from pyray.runtime_env import validated
 
 logger = logging.getLogger("pyray")
 
@@ -129,7 +130,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         configure_logging: Set the level of the logger "pyray" to `logging_level`.
         log_to_driver: Mark the output of workers with `(name pid=…)`; False passes it on unchanged.
         namespace: Name space of named actors.
-        runtime_env: Only `{"env_vars": {...}}` so far.
+        runtime_env: What workers are set up with; see `docs/runtime-env.md`.
         local_mode: Without effect, like all parameters of Ray's that are not named here, and like
             `_system_config` and other private names in `kwargs`.
 
@@ -161,7 +162,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         resources=_resources(num_cpus, num_gpus, resources),
         log_to_driver=log_to_driver,
         preload=["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])],
-        env_vars=_env_vars(runtime_env),
+        runtime_env=validated(runtime_env or {}),
         labels=_labels(labels),
         memory=MemorySettings.from_environment(os.environ),
     )
@@ -177,17 +178,6 @@ def _check_arguments(address: str | None, others: dict[str, Any]) -> None:
         raise ConnectionError(
             f"address={address!r}: pyray runs on this machine only; leave it out."
         )
-
-
-def _env_vars(runtime_env: dict[str, Any] | None) -> dict[str, str]:
-    runtime_env = runtime_env or {}
-    others = set(runtime_env) - {"env_vars"}
-    if others:
-        raise ValueError(f"runtime_env: only 'env_vars' is supported so far, got {sorted(others)}")
-    env_vars = runtime_env.get("env_vars", {})
-    if not all(isinstance(item, str) for pair in env_vars.items() for item in pair):
-        raise TypeError("runtime_env['env_vars'] must be a dictionary of strings to strings")
-    return dict(env_vars)
 
 
 def _labels(labels: dict[str, str] | None) -> dict[str, str]:

@@ -6,9 +6,11 @@ Imports as little as possible: everything here is loaded in the supervisor befor
 from __future__ import annotations
 
 import atexit
+import base64
 import contextlib
 import functools
 import os
+import pickle
 import random
 import signal
 import sys
@@ -19,7 +21,11 @@ from typing import NoReturn
 
 from pyray import _core, execution, gpus, output, runtime, stacks
 from pyray.core_engine import CoreEngine
+<<<<<<< HEAD
 from pyray.journal import Journal
+=======
+from pyray.exceptions import RuntimeEnvSetupError
+>>>>>>> 2ab9a05 (runtime_env: variables, folders, modules, packages and hooks, of sessions, tasks and actors)
 
 WORKER_OOM_SCORE = 1000
 """The kernel takes workers before the driver and the supervisor (Ray's value)."""
@@ -28,13 +34,19 @@ INTERRUPT = signal.SIGURG
 """Says that the running task may have been cancelled; without a handler it does nothing."""
 
 
+<<<<<<< HEAD
 def run(slot: int, journal_fd: int | None, *, log_to_driver: bool) -> NoReturn:
+=======
+def run(slot: int, *, log_to_driver: bool, environment: str) -> NoReturn:
+>>>>>>> 2ab9a05 (runtime_env: variables, folders, modules, packages and hooks, of sessions, tasks and actors)
     """Be the worker of this slot until the session ends; never returns."""
     status = 1
     try:
         _prepare_process(journal_fd, log_to_driver=log_to_driver)
         _core.adopt_slot(slot)
-        runtime.set_engine(CoreEngine(), is_worker=True)
+        engine = CoreEngine()
+        runtime.set_engine(engine, is_worker=True)
+        _enter_environment(engine, environment)
         _core.set_retry_hook(execution.pause_before_retry)
         _core.set_gpu_hook(gpus.assign)
         if "GPU" in _core.resources():
@@ -51,7 +63,24 @@ def run(slot: int, journal_fd: int | None, *, log_to_driver: bool) -> NoReturn:
         _end(status)
 
 
+<<<<<<< HEAD
 def _prepare_process(journal_fd: int | None, *, log_to_driver: bool) -> None:
+=======
+def _enter_environment(engine: CoreEngine, packed: str) -> None:
+    """Set the process up as its runtime_env says; if that fails, its tasks will say so."""
+    try:
+        packed_bytes = base64.b64decode(packed)  # from the driver, whose code we run
+        job, description = pickle.loads(packed_bytes) if packed else ({}, {})  # noqa: S301
+        engine.enter_environment(job, description)
+    except Exception as error:  # noqa: BLE001  (for its tasks)
+        failure = error
+        if not isinstance(error, RuntimeEnvSetupError):
+            failure = RuntimeEnvSetupError(f"{type(error).__name__}: {error}")
+        _core.set_setup_error(failure)
+
+
+def _prepare_process(*, log_to_driver: bool) -> None:
+>>>>>>> 2ab9a05 (runtime_env: variables, folders, modules, packages and hooks, of sessions, tasks and actors)
     os.setsid()  # a process group of its own: what a task starts can be ended with it
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)

@@ -51,12 +51,9 @@ def exported(ray_session: ModuleType) -> None:
     wait_until(lambda: testing.store_accounts()["actors"] == 0, 5, "the end of the actor")
 
 
-VARIABLES = {"env_vars": {"A": "1"}}
 ABSENT: dict[str, Callable[[], Any]] = {
     "generator": lambda: count_up.remote(),
     "streaming": lambda: identity.options(num_returns="streaming").remote(1),
-    "runtime_env": lambda: identity.options(runtime_env=VARIABLES).remote(1),
-    "actor_runtime_env": lambda: Actor.options(runtime_env=VARIABLES),
     "actor_name": lambda: Actor.options(name="one"),
     "max_restarts": lambda: Actor.options(max_restarts=1),
     "max_concurrency": lambda: Actor.options(max_concurrency=2),

@@ -15,7 +15,14 @@ cdef uint32_t current_shape = 0
 cdef uint32_t actor_shape = 0
 cdef uint64_t shown_gpus = 0
 cdef object before_retry = None   # pyray.execution.pause_before_retry
+cdef object setup_error = None
 cdef object show_gpus = None      # pyray.gpus.show
+
+
+def set_setup_error(error) -> None:
+    """This worker could not be set up: the first task that it takes fails with `error`."""
+    global setup_error
+    setup_error = error
 
 
 def set_gpu_hook(function) -> None:
@@ -375,6 +382,9 @@ cdef Results run(pr_taken *taken, translate):
             interruptible = not taken.flags & (PR_TASK_OF_ACTOR | PR_TASK_CREATES_ACTOR)
             if is_cancelled(taken.task) and take_cancellation():
                 raise KeyboardInterrupt
+            if setup_error is not None:
+                retire()   # another worker will try again
+                raise setup_error
             results = store_results(taken, call(taken))
             interruptible = False
             if is_cancelled(taken.task) and taken.flags & PR_TASK_OF_ACTOR:

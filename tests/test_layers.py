@@ -41,6 +41,7 @@ PLAIN = {
     "machine",
     "object_errors",
     "options",
+    "runtime_env",
     "signatures",
     "task_error",
     "tracebacks",

@@ -71,7 +71,7 @@ def test_unknown_argument_is_refused_and_private_ones_are_accepted() -> None:
         ({"object_store_memory": "1G"}, TypeError),
         ({"object_store_memory": 1 << 60}, ray.exceptions.RayError),
         ({"address": "ray://elsewhere:10001"}, ConnectionError),
-        ({"runtime_env": {"pip": ["x"]}}, ValueError),
+        ({"runtime_env": {"conda": "x"}}, ValueError),
     ],
     ids=str,
 )

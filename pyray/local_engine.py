@@ -15,11 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-<<<<<<< HEAD
-from pyray import _core, journal
-=======
-from pyray import _core, env_setup
->>>>>>> 2ab9a05 (runtime_env: variables, folders, modules, packages and hooks, of sessions, tasks and actors)
+from pyray import _core, env_setup, journal
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
 from pyray.memory_monitor import MemorySettings
 

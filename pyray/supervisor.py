@@ -142,16 +142,13 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             for descriptor in (self.driver, self.deaths, self.deaths_in):
                 os.close(descriptor)
-<<<<<<< HEAD
             self.journals.leave()
-            worker_main.run(slot, journal_fd, log_to_driver=self.settings["log_to_driver"])
-=======
             worker_main.run(
                 slot,
+                journal_fd,
                 log_to_driver=self.settings["log_to_driver"],
                 environment=self.settings["environment"],
             )
->>>>>>> 2ab9a05 (runtime_env: variables, folders, modules, packages and hooks, of sessions, tasks and actors)
         finally:
             os._exit(1)
 

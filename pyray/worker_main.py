@@ -21,11 +21,8 @@ from typing import NoReturn
 
 from pyray import _core, execution, gpus, output, runtime, stacks
 from pyray.core_engine import CoreEngine
-<<<<<<< HEAD
-from pyray.journal import Journal
-=======
 from pyray.exceptions import RuntimeEnvSetupError
->>>>>>> 2ab9a05 (runtime_env: variables, folders, modules, packages and hooks, of sessions, tasks and actors)
+from pyray.journal import Journal
 
 WORKER_OOM_SCORE = 1000
 """The kernel takes workers before the driver and the supervisor (Ray's value)."""
@@ -34,11 +31,7 @@ INTERRUPT = signal.SIGURG
 """Says that the running task may have been cancelled; without a handler it does nothing."""
 
 
-<<<<<<< HEAD
-def run(slot: int, journal_fd: int | None, *, log_to_driver: bool) -> NoReturn:
-=======
-def run(slot: int, *, log_to_driver: bool, environment: str) -> NoReturn:
->>>>>>> 2ab9a05 (runtime_env: variables, folders, modules, packages and hooks, of sessions, tasks and actors)
+def run(slot: int, journal_fd: int | None, *, log_to_driver: bool, environment: str) -> NoReturn:
     """Be the worker of this slot until the session ends; never returns."""
     status = 1
     try:
@@ -63,9 +56,6 @@ def run(slot: int, *, log_to_driver: bool, environment: str) -> NoReturn:
         _end(status)
 
 
-<<<<<<< HEAD
-def _prepare_process(journal_fd: int | None, *, log_to_driver: bool) -> None:
-=======
 def _enter_environment(engine: CoreEngine, packed: str) -> None:
     """Set the process up as its runtime_env says; if that fails, its tasks will say so."""
     try:
@@ -79,8 +69,7 @@ def _enter_environment(engine: CoreEngine, packed: str) -> None:
         _core.set_setup_error(failure)
 
 
-def _prepare_process(*, log_to_driver: bool) -> None:
->>>>>>> 2ab9a05 (runtime_env: variables, folders, modules, packages and hooks, of sessions, tasks and actors)
+def _prepare_process(journal_fd: int | None, *, log_to_driver: bool) -> None:
     os.setsid()  # a process group of its own: what a task starts can be ended with it
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)

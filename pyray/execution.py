@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyray import _core, exceptions
 from pyray.runtime_context import current_task_id
 from pyray.task_error import RayTaskError, serializable_cause
 from pyray.tracebacks import format_traceback
+
+
+@contextlib.contextmanager
+def waiting() -> Iterator[None]:
+    """Lend the running task's resources while it waits for tasks, but not in `get` or `wait`."""
+    has_lent = _core.lend()
+    try:
+        yield
+    finally:
+        if has_lent:
+            _core.reclaim()
+
 
 retire_worker = _core.retire
 """Have this worker end after the task that it runs."""

@@ -8,6 +8,7 @@ An array is known by its identity and held weakly: the copy goes with the array 
 that uses it. Since an array may be changed between two calls, what it holds is compared with the
 copy before the copy is used again, once in each `with`: a call always gets the values of the moment
 when it was made. Comparing reads both once, which takes less time than copying, and no memory.
+An array that is a view on the store itself is passed on as it is.
 """
 
 from __future__ import annotations
@@ -29,16 +30,31 @@ class SharedArrays:
     def __init__(self) -> None:
         self._copies: dict[int, tuple[weakref.ref[Any], ObjectRef]] = {}
         self._sent: dict[int, Any] = {}  # checked since this `with` began, and kept alive
+        self._depth = 0
 
     @contextmanager
     def calls(self) -> Iterator[None]:
-        """Share the arrays in whatever is pickled inside; they must not change meanwhile."""
+        """Share the arrays in whatever is pickled inside; they must not change meanwhile.
+
+        One inside of another one of the same tool belongs to it.
+        """
         before = _core.share_arrays(self._share)
+        try:
+            with self.one_call():
+                yield
+        finally:
+            _core.share_arrays(before)
+
+    @contextmanager
+    def one_call(self) -> Iterator[None]:
+        """Check each array once for all of the `calls` inside: it does not change meanwhile."""
+        self._depth += 1
         try:
             yield
         finally:
-            _core.share_arrays(before)
-            self._sent.clear()
+            self._depth -= 1
+            if self._depth == 0:
+                self._sent.clear()
 
     def clear(self) -> None:
         """Forget all copies; those that calls still need live on with the calls."""
@@ -58,7 +74,7 @@ class SharedArrays:
         if found is not None and is_known and (key in self._sent or _is_same(array, found[1])):
             self._sent[key] = array
             return found[1]
-        ref = runtime.engine().put(array)
+        ref = _stored_already(array) or runtime.engine().put(array)
         copies = self._copies
 
         def forget(dead: weakref.ref[Any]) -> None:
@@ -72,8 +88,24 @@ class SharedArrays:
 
 def _is_same(array: Any, ref: ObjectRef) -> bool:
     copy = runtime.engine().get(ref, None)
-    if array.shape != copy.shape or array.dtype != copy.dtype:
+    if not _has_same_form(array, copy):
         return False
-    if array.flags.c_contiguous != copy.flags.c_contiguous:
-        return False
+    if array.ctypes.data == copy.ctypes.data:
+        return True
     return _core.same_bytes(array.reshape(-1, order="A"), copy.reshape(-1, order="A"))
+
+
+def _has_same_form(array: Any, other: Any) -> bool:
+    return bool(
+        array.dtype == other.dtype and array.shape == other.shape and array.strides == other.strides
+    )
+
+
+def _stored_already(array: Any) -> ObjectRef | None:
+    """Return the reference to the object of which the array is a view, if it is all of it."""
+    ref = _core.ref_of_view(array.base)
+    if ref is None:
+        return None
+    whole = runtime.engine().get(ref, None)
+    is_whole = type(whole) is type(array) and _has_same_form(array, whole)
+    return ref if is_whole and array.ctypes.data == whole.ctypes.data else None

@@ -75,6 +75,16 @@ cdef View new_view(pr_ref ref, const uint8_t *bytes, uint64_t size):
     return view
 
 
+def ref_of_view(owner):
+    """A reference to the object that `owner`, the base of an array, is a view of, or None."""
+    if type(owner) is not View or not is_same_session((<View>owner).nonce):
+        return None
+    cdef pr_ref ref = (<View>owner).ref
+    if pr_acquire(&context, &ref, 1) != PR_OK:   # only views hold it
+        return None
+    return wrap(ref)
+
+
 cdef Slice new_slice(owner, const uint8_t *bytes, uint64_t size):
     cdef Slice part = Slice.__new__(Slice)
     part.owner, part.bytes, part.size = owner, bytes, size

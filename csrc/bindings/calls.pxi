@@ -330,6 +330,28 @@ cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
             lending = False
 
 
+def lend() -> bool:
+    """Lend what this task holds while it waits for others by other means than `get` and `wait`.
+
+    Whether anything was lent; then `reclaim` takes it back.
+    """
+    global lending
+    check_usable()
+    if running_task == 0 or lending or threading.get_ident() != main_thread:
+        return False
+    pr_task_lend(&context, running_task)
+    lending = True
+    return True
+
+
+def reclaim() -> None:
+    """Take back what `lend` has lent."""
+    global lending
+    lending = False
+    if running_task != 0 and is_open and not is_forked:
+        pr_task_reclaim(&context, running_task)
+
+
 cdef bint lending = False   # the main thread's task has lent its resources
 
 

@@ -19,7 +19,7 @@ cdef object ndarray_type = None         # numpy.ndarray once numpy is loaded
 cdef object new_ndarray = None
 cdef dict reducers = {}                 # exact type -> function(value) -> reduce tuple
 cdef set known_types = set()            # types that have been asked about
-cdef object array_sharer = None         # while a tool of pyray.util pickles calls
+cdef dict array_sharers = {}            # thread -> function, while pyray.util pickles calls
 cdef uint64_t SHARED_FROM_BYTES = 64 << 10   # as PIN_FROM_BYTES: smaller ones have no views
 cdef object discover_reducers = None    # pyray.serialization.discover
 
@@ -39,11 +39,13 @@ def register_reducer(type_, reducer) -> None:
 def share_arrays(sharer):
     """From now on a large numpy array inside of a pickle is stored apart, and is a reference there.
 
-    `sharer(array)` gives the reference, or None; None instead of a function ends it. Returns what
-    was in effect before.
+    `sharer(array)` gives the reference, or None; None instead of a function ends it. It is in
+    effect for the calling thread. Returns what was in effect before.
     """
-    global array_sharer
-    before, array_sharer = array_sharer, sharer
+    thread = threading.get_ident()
+    before = array_sharers.pop(thread, None)
+    if sharer is not None:
+        array_sharers[thread] = sharer
     return before
 
 
@@ -141,8 +143,9 @@ class PicklerMixin:
             self.children.append(value)
             return load_ref, ((<ObjectRef>value).ref.index, (<ObjectRef>value).ref.generation)
         if kind is ndarray_type or (ndarray_type is None and find_numpy() and kind is ndarray_type):
-            if array_sharer is not None and value.nbytes >= SHARED_FROM_BYTES:
-                ref = array_sharer(value)
+            if array_sharers and value.nbytes >= SHARED_FROM_BYTES:
+                sharer = array_sharers.get(threading.get_ident())
+                ref = sharer(value) if sharer is not None else None
                 if ref is not None:
                     return load_shared, (ref,)
             return reduce_array(value)

@@ -10,6 +10,7 @@ import pytest
 
 import pyray
 from pyray.exceptions import WorkerCrashedError
+from pyray.util.concurrent.futures import ProcessPoolExecutor
 from pyray.util.multiprocessing import Pool
 from tests.support import run_script
 
@@ -91,3 +92,10 @@ def test_a_pool_starts_a_session_of_its_size() -> None:
         assert pyray.cluster_resources()["CPU"] == 3
     finally:
         pyray.shutdown()
+
+
+def test_a_dead_worker_of_an_executor_fails_its_call_only(ray_alone: ModuleType) -> None:
+    with ProcessPoolExecutor(2) as executor:
+        dead = executor.submit(os._exit, 3)
+        assert list(executor.map(abs, [-1, -2])) == [1, 2]
+        assert isinstance(dead.exception(30), WorkerCrashedError)

@@ -4,48 +4,33 @@
          ▲                                                   │
          └── results, in order, while others are computed ◀──┘
 
-A chunk of numbers travels packed (8 bytes each, no pickle), any other as one pickle, in which large
-arrays are references to one copy in the store (`pyray/sharing.py`).
+`sender.py` has the way of the calls to the workers, `results.py` and `iterators.py` the way back.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
-import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from pyray import runtime, session
 from pyray.calls import wait
-from pyray.code import Code
-from pyray.demands import demand_of
-from pyray.engine import Submitter, TaskSpec
-from pyray.options import validate_task_options
-from pyray.packed import PICKLING_ERRORS, PackedList
-from pyray.sharing import SharedArrays
-from pyray.util.multiprocessing import work
+from pyray.packed import PICKLING_ERRORS
 from pyray.util.multiprocessing.iterators import (
     AHEAD_PER_PROCESS,
     OrderedIMapIterator,
     UnorderedIMapIterator,
 )
 from pyray.util.multiprocessing.results import AsyncResult, Callback, MapResult
+from pyray.util.multiprocessing.sender import Sender
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef
 
 CHUNKS_PER_PROCESS = 16
 """Into how many chunks `map` divides its items: fine enough that nobody waits long at the end."""
-FUNCTIONS_KEPT = 128
-"""Functions that a pool has exported and remembers; the one used longest ago goes first."""
 PRUNE_FROM = 256
 """When so many calls are remembered for `join()`, those that are over are forgotten."""
-SIMPLE = (int, float, str, bytes, bool, type(None))
-"""Arguments that neither hold arrays nor references."""
-PLAIN = (types.FunctionType, types.BuiltinFunctionType)
-"""Functions without a state of their own."""
 
 Function = Callable[..., Any]
 
@@ -88,19 +73,11 @@ class Pool:
         _check_arguments(processes, initializer, maxtasksperchild)
         if not session.is_initialized():
             session.init(address=ray_address, num_cpus=processes)
-        cpus = runtime.engine().resources().get("CPU", (0.0, 0.0))[0]
-        self._processes = processes or max(1, int(cpus))
-        self._spec = _spec(cpus, self._processes, ray_remote_args or {})
-        self._setup: work.Setup | None = None
-        if initializer is not None or maxtasksperchild is not None:
-            first = None
-            if initializer is not None:
-                first = runtime.engine().put((initializer, tuple(initargs or ())))
-            self._setup = work.Setup(os.urandom(16), first, maxtasksperchild)
+        self._sender = Sender(
+            processes, initializer, initargs or (), maxtasksperchild, ray_remote_args or {}
+        )
+        self._processes = self._sender.processes
         self._state = "RUN"
-        self._arrays = SharedArrays()
-        self._functions: dict[Any, tuple[Function, Submitter]] = {}
-        self._given: Submitter | None = None
         self._outstanding: set[ObjectRef] = set()  # whose results nobody has taken
         self._prune_at = PRUNE_FROM
         self._feeds: dict[int, OrderedIMapIterator] = {}
@@ -127,20 +104,11 @@ class Pool:
         """
         self._check_running()
         try:
-            ref = self._submit_call(func, tuple(args or ()), dict(kwds) if kwds else {})
+            ref = self._sender.call(func, tuple(args or ()), dict(kwds) if kwds else {})
         except PICKLING_ERRORS as error:
             return AsyncResult.failed(error, error_callback)
         self._remember(ref)
         return AsyncResult(ref, callback, error_callback, self._outstanding.discard)
-
-    def _submit_call(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        is_simple = not kwargs and all(type(value) in SIMPLE for value in args)
-        if is_simple and type(func) in PLAIN:
-            return self._task_of(func, work.one_call).submit(args, kwargs)
-        if self._given is None:
-            self._given = self._prepare(work.call_given, "call")
-        with self._arrays.calls():
-            return self._given.submit((func, self._setup, args, kwargs), {})
 
     # ---- many
 
@@ -195,16 +163,12 @@ class Pool:
         count = len(items)
         if chunk_size is None:
             chunk_size = -(-count // (CHUNKS_PER_PROCESS * self._processes))
-        refs = []
         try:
-            task = self._task_of(func, functools.partial(work.chunk_call, star=star))
-            with self._arrays.calls():
-                for first in range(0, count, max(1, chunk_size)):
-                    last = min(count, first + max(1, chunk_size))
-                    refs.append(_submit_chunk(task, items, first, last))
-                    self._remember(refs[-1])
+            refs = self._sender.chunks(func, items, chunk_size, star=star)
         except PICKLING_ERRORS as error:
             return AsyncResult.failed(error, error_callback)
+        for ref in refs:
+            self._remember(ref)
         return MapResult(refs, count, callback, error_callback, self._outstanding.discard)
 
     def imap(self, func: Function, iterable: Iterable[Any], chunksize: int = 1) -> Iterator[Any]:
@@ -227,11 +191,9 @@ class Pool:
         self._check_running()
         if chunk_size < 1:
             raise ValueError(f"Chunksize must be 1+, not {chunk_size:n}")
-        task = self._task_of(func, functools.partial(work.chunk_call, star=False))
 
         def send(chunk: list[Any]) -> ObjectRef:
-            with self._arrays.calls():
-                ref: ObjectRef = _submit_chunk(task, chunk, 0, len(chunk))
+            (ref,) = self._sender.chunks(func, chunk, len(chunk), star=False)
             self._remember(ref)
             return ref
 
@@ -243,35 +205,6 @@ class Pool:
         if not iterator.all_sent:
             self._feeds[id(iterator)] = iterator
         return iterator
-
-    # ---- tasks
-
-    def _task_of(self, func: Function, make: Callable[[Function, Any], Function]) -> Submitter:
-        """Return the prepared task of a function; plain functions are exported once.
-
-        What a function refers to is taken when the pool first sends it, as a forked pool takes it
-        when it is made. Other callables have state, so they are exported each time.
-        """
-        is_plain = type(func) in PLAIN
-        key = (id(func), getattr(make, "keywords", {}).get("star"))
-        found = self._functions.pop(key, None) if is_plain else None
-        if found is not None and found[1].is_current:
-            self._functions[key] = found  # the latest
-            return found[1]
-        name = getattr(func, "__name__", type(func).__name__)
-        task = self._prepare(make(func, self._setup), name)
-        if is_plain:
-            self._functions[key] = func, task
-            if len(self._functions) > FUNCTIONS_KEPT:
-                del self._functions[next(iter(self._functions))]
-        return task
-
-    def _prepare(self, function: Function, name: str) -> Submitter:
-        engine = runtime.engine()
-        with self._arrays.calls():
-            ref, is_borrowed = Code(function).find(engine)
-        spec = TaskSpec(name, 1, self._spec.resources, self._spec.max_retries)
-        return engine.task(ref, spec, borrowed=is_borrowed)
 
     def _remember(self, ref: ObjectRef) -> None:
         self._outstanding.add(ref)
@@ -296,7 +229,7 @@ class Pool:
             with contextlib.suppress(NotImplementedError):  # an engine that cannot: they end
                 for ref in wait(refs, num_returns=len(refs), timeout=0)[1]:
                     runtime.engine().cancel(ref, force=True, recursive=True)
-        self._forget()
+        self._sender.clear()
 
     def join(self) -> None:
         """Wait until all work is done.
@@ -311,17 +244,12 @@ class Pool:
         refs = self._take_outstanding()
         if refs:
             wait(refs, num_returns=len(refs))
-        self._forget()
+        self._sender.clear()
 
     def _take_outstanding(self) -> list[ObjectRef]:
         refs = list(self._outstanding)
         self._outstanding.clear()
         return refs
-
-    def _forget(self) -> None:
-        self._arrays.clear()
-        self._functions.clear()
-        self._given = None
 
     def _check_running(self) -> None:
         if self._state != "RUN":
@@ -351,22 +279,3 @@ def _check_arguments(
     most: Any = maxtasksperchild
     if most is not None and (not isinstance(most, int) or most <= 0):
         raise ValueError("maxtasksperchild must be a positive int or None")
-
-
-def _spec(cpus: float, processes: int, options: dict[str, Any]) -> TaskSpec:
-    """Return what each task asks for: such a share of the CPUs that `processes` of them fit."""
-    options = validate_task_options(options, in_options=True)
-    share = int(cpus / processes * 10_000) / 10_000
-    demand = demand_of(options, default_cpus=share)
-    return TaskSpec("call", 1, demand, options.get("max_retries") or 0)
-
-
-def _submit_chunk(task: Submitter, items: Any, first: int, last: int) -> Any:
-    if type(items) is list:
-        packed = PackedList.pack(items, first, last)
-        if packed is not None:
-            return task.submit((runtime.engine().put(packed),), {})
-    chunk = items[first:last]
-    if type(chunk).__module__ == "numpy":
-        return task.submit((runtime.engine().put(chunk),), {})
-    return task.submit((chunk,), {})

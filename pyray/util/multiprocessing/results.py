@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyray.calls import get, wait
 from pyray.exceptions import GetTimeoutError, RayTaskError
+from pyray.execution import waiting
 from pyray.packed import PackedList, place_items
 
 if TYPE_CHECKING:
@@ -107,8 +108,10 @@ class AsyncResult:
         Raises:
             multiprocessing.TimeoutError: If the time is over.
         """
-        if self._called is not None and not self._called.wait(timeout):
-            raise PoolTimeoutError
+        if self._called is not None:
+            with waiting():
+                if not self._called.wait(timeout):
+                    raise PoolTimeoutError
         self._fetch(None if timeout is None else max(0.0, timeout))
         if self._error is not None:
             raise self._error
@@ -117,7 +120,8 @@ class AsyncResult:
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the call is over, or for `timeout` seconds."""
         if self._called is not None:
-            self._called.wait(timeout)
+            with waiting():
+                self._called.wait(timeout)
         elif (ref := self._ref) is not None:
             wait([ref], timeout=None if timeout is None else max(0.0, timeout))
 
@@ -206,7 +210,8 @@ class MapResult(AsyncResult):
     def wait(self, timeout: float | None = None) -> None:
         """Wait until all is done, or for `timeout` seconds."""
         if self._called is not None:
-            self._called.wait(timeout)
+            with waiting():
+                self._called.wait(timeout)
         elif refs := self._left():
             wait(refs, num_returns=len(refs), timeout=None if timeout is None else max(0, timeout))
 

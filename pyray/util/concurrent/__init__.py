@@ -1,0 +1,1 @@
+"""Executors with the interface of the standard library's `concurrent`."""

@@ -6,6 +6,7 @@
 #include "engine/audit.h"
 #include "engine/cancel.h"
 #include "engine/engine.h"
+#include "engine/holders.h"
 #include "engine/mailbox.h"
 #include "engine/names.h"
 #include "engine/repair.h"
@@ -18,6 +19,7 @@
 #include "engine/workers.h"
 #include "shm/heap_copy.h"
 #include "shm/latch.h"
+#include "store/spill_io.h"
 #include "store/store.h"
 
 #endif

@@ -31,6 +31,12 @@ def waiting() -> Iterator[None]:
 retire_worker = _core.retire
 """Have this worker end after the task that it runs."""
 NODE_IP = "127.0.0.1"
+WITHOUT_TRACEBACK = (
+    exceptions.ObjectStoreFullError,
+    exceptions.OutOfDiskError,
+    exceptions.RuntimeEnvSetupError,
+)
+"""Errors of the system that tell all there is to tell."""
 
 
 def translate_error(error: BaseException, task_name: str) -> Exception:
@@ -45,7 +51,7 @@ def translate_error(error: BaseException, task_name: str) -> Exception:
     place = _place()
     if isinstance(error, _core.FailedArgument):
         return RayTaskError.from_failed_argument(task_name, error.args[0], **place)
-    if isinstance(error, exceptions.ObjectStoreFullError | exceptions.RuntimeEnvSetupError):
+    if isinstance(error, WITHOUT_TRACEBACK):
         return error
     cause = serializable_cause(error, _core.trial_dumps, _core.trial_loads)
     translated = RayTaskError(task_name, format_traceback(error), cause, **place)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from pyray import _core, env_setup, journal
+from pyray import _core, env_setup, journal, spill
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
 from pyray.memory_monitor import MemorySettings
 
@@ -50,6 +50,7 @@ class LocalConfig:
         runtime_env: What workers are set up with, validated.
         labels: Labels of this machine, for `label_selector`.
         memory: When the supervisor stops workers because memory is short.
+        spill_directory: Where objects go when the heap is full; None: chosen from what there is.
     """
 
     object_store_bytes: int
@@ -61,6 +62,7 @@ class LocalConfig:
     runtime_env: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     memory: MemorySettings = field(default_factory=MemorySettings)
+    spill_directory: str | None = None
 
 
 class LocalEngine(CoreEngine):
@@ -68,6 +70,7 @@ class LocalEngine(CoreEngine):
 
     Raises:
         RaySystemError: If the session or its supervisor cannot be made.
+        ValueError: If the directory for spilled objects cannot be used.
     """
 
     def __init__(self, config: LocalConfig) -> None:
@@ -95,6 +98,10 @@ class LocalEngine(CoreEngine):
         super().__init__()
         self._labels = config.labels
         self.runtime_env = config.runtime_env
+        self._spill = spill.make(config.spill_directory)
+        undo.callback(self._spill.close)
+        undo.callback(self._spill.remove)
+        _core.set_spill_directory(self._spill.fd, self._spill.path, self._spill.problem)
         for _ in range(config.prestart):
             _core.request_worker()
         environment = self._environment(config)
@@ -104,6 +111,7 @@ class LocalEngine(CoreEngine):
             "heap_fd": heap_fd,
             "doorbell_fd": self._doorbell,
             "driver_pid": os.getpid(),
+            "spill": [self._spill.fd, self._spill.path, self._spill.problem],
             "keep_idle": cpus,
             "log_to_driver": config.log_to_driver,
             "environment": _packed_environment(config.runtime_env),
@@ -120,7 +128,7 @@ class LocalEngine(CoreEngine):
         self._supervisor = subprocess.Popen(
             [sys.executable, "-c", START],
             stdin=subprocess.PIPE,
-            pass_fds=(control_fd, heap_fd, self._doorbell),
+            pass_fds=[control_fd, heap_fd, self._doorbell, *self._spill.fds()],
             start_new_session=True,
             env=environment,
         )
@@ -157,7 +165,9 @@ class LocalEngine(CoreEngine):
             self._supervisor.send_signal(signal.SIGKILL)
         if self._supervisor.wait() != 0:
             self._end_survivors()
+        self._spill.remove()
         _core.close_session()
+        self._spill.close()
         os.close(self._pidfd)
         os.close(self._doorbell)
         self._close_journal()
@@ -177,6 +187,7 @@ class LocalEngine(CoreEngine):
     def forget(self) -> None:
         """In a forked child: let go of what was inherited, without ending anything."""
         _core.close_session()
+        self._spill.close()
         for descriptor in (self._pidfd, self._doorbell):
             with contextlib.suppress(OSError):  # closed already, as daemons do with all
                 os.close(descriptor)

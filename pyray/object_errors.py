@@ -12,21 +12,29 @@ class ObjectLostError(RayError):
         object_ref_hex: The reference's id in hex.
         owner_address: Accepted as in Ray; not used on one machine.
         call_site: Where the reference was made, if recorded.
+        reason: What is known of how it was lost, a sentence.
     """
 
     _why: ClassVar[str] = "Its only copy was lost with the process or file that held it."
 
     def __init__(
-        self, object_ref_hex: str, owner_address: object = None, call_site: str = ""
+        self,
+        object_ref_hex: str,
+        owner_address: object = None,
+        call_site: str = "",
+        *,
+        reason: str = "",
     ) -> None:
         super().__init__(object_ref_hex, owner_address, call_site)
         self.object_ref_hex = object_ref_hex
         self.owner_address = owner_address
         self.call_site = call_site
+        self.reason_lost = reason
 
     def __str__(self) -> str:
         made = f" The reference was made at: {self.call_site}." if self.call_site else ""
-        return f"Failed to retrieve object {self.object_ref_hex}. {self._why}{made}"
+        why = self.reason_lost or self._why
+        return f"Failed to retrieve object {self.object_ref_hex}. {why}{made}"
 
 
 class ObjectFetchTimedOutError(ObjectLostError):

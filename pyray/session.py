@@ -22,6 +22,8 @@ from pyray.runtime_env import validated
 logger = logging.getLogger("pyray")
 
 MIN_OBJECT_STORE_BYTES = 4 << 20
+OTHERS = {"object_spilling_directory"}
+"""Parameters that Ray takes without naming them."""
 TWICE = (
     "Maybe you called ray.init twice by accident? This error can be suppressed by passing "
     "in 'ignore_reinit_error=True' or by calling 'ray.shutdown()' prior to 'ray.init()'."
@@ -131,6 +133,9 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         log_to_driver: Mark the output of workers with `(name pid=…)`; False passes it on unchanged.
         namespace: Name space of named actors.
         runtime_env: What workers are set up with; see `docs/runtime-env.md`.
+        kwargs: `object_spilling_directory` (a path): where objects go when the store is full;
+            default: the largest directory for temporary files that is on a disk. The session makes
+            a directory of its own there, and removes it at its end. `_temp_dir` does the same.
         local_mode: Without effect, like all parameters of Ray's that are not named here, and like
             `_system_config` and other private names in `kwargs`.
 
@@ -165,13 +170,14 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         runtime_env=validated(runtime_env or {}),
         labels=_labels(labels),
         memory=MemorySettings.from_environment(os.environ),
+        spill_directory=_spill_directory(kwargs),
     )
     runtime.set_engine(LocalEngine(config), namespace=namespace or "")
     return _context()
 
 
 def _check_arguments(address: str | None, others: dict[str, Any]) -> None:
-    unknown = [name for name in others if not name.startswith("_")]
+    unknown = [name for name in others if not name.startswith("_") and name not in OTHERS]
     if unknown:
         raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
     if address not in {None, "local", "auto"}:
@@ -198,6 +204,19 @@ def _gpus(asked: float | None) -> float:
     if asked > gpus.MOST:
         raise ValueError(f"num_gpus: at most {gpus.MOST} are possible, got {asked:g}")
     return asked
+
+
+def _spill_directory(others: dict[str, Any]) -> str | None:
+    for name in ("object_spilling_directory", "_temp_dir"):
+        value = others.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, (str, os.PathLike)):
+            raise TypeError(f"{name}: expected the path of a directory, got {value!r}")
+        if not os.fspath(value):
+            raise ValueError(f"{name}: expected the path of a directory, got an empty one")
+        return os.fsdecode(value)
+    return None
 
 
 def _store_bytes(asked: int | None) -> int:

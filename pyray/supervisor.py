@@ -4,7 +4,8 @@
 
 It is not on the path of any task. It sleeps until one of these happens:
 
-    doorbell     somebody wants a worker, a kill, or the end of the session (an eventfd)
+    doorbell     somebody wants a worker, a kill, or the end of the session, or has left a file of
+                 spilled objects to be deleted (an eventfd)
     SIGCHLD      a worker has died: reap it, then give back what it held
     driver's     the driver is gone, by whatever means (a pidfd): end everything
 
@@ -16,6 +17,7 @@ and shares the interpreter's pages. When the supervisor itself dies, the kernel 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -24,7 +26,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pyray import _core, stacks, worker_main
+from pyray import _core, spill, stacks, worker_main
 from pyray.journal import Journals
 from pyray.memory_monitor import MemoryMonitor, MemorySettings, Verdict
 
@@ -55,6 +57,7 @@ class Supervisor:
         self.tasks_seen = 0
         self.next_fork_s = 0.0
         self.doorbell: int = settings["doorbell_fd"]
+        self.spill = spill.SpillDirectory(*settings["spill"])
         self.driver = os.pidfd_open(settings["driver_pid"])
         self.deaths, self.deaths_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(self.deaths_in, warn_on_full_buffer=False)
@@ -85,6 +88,7 @@ class Supervisor:
             self.send_requested_signals()
             self.watch_memory()
             self.trim()
+            _core.clean_spill_files()  # a failure shows when the disk is full, to whoever writes
 
     def _wait(self, seconds: float | None) -> list[int]:
         """Sleep until something happens; return the descriptors that say what."""
@@ -257,6 +261,7 @@ class Supervisor:
         for pid in list(self.slots):
             self._bury(pid)
         self._end_orphans()
+        self.spill.remove()  # nobody is left who could write to it
 
     def _bury_the_dead(self) -> None:
         while (pid := _zombie()) is not None:
@@ -338,6 +343,12 @@ def _open_standard_files() -> None:
         os.close(nothing)
 
 
+def _open_spill_directory(fd: int, path: str, problem: str) -> None:
+    if fd >= 0:
+        fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)  # a task's programs must not lock it
+    _core.set_spill_directory(fd, path, problem)
+
+
 def main(settings: dict[str, Any]) -> NoReturn:
     """Run the supervisor; for `settings` see `pyray.local_engine`."""
     _open_standard_files()
@@ -349,6 +360,7 @@ def main(settings: dict[str, Any]) -> NoReturn:
         settings["supervisor_pid"] = os.getpid()
         _core.become_subreaper()
         _core.attach_session(settings["control_fd"], settings["heap_fd"], settings["doorbell_fd"])
+        _open_spill_directory(*settings["spill"])
         supervisor = Supervisor(settings)
         polite = False
         try:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pyray import _core, runtime
 
-NOT_OWED = {"slots", "latches", "blocks"}
-"""Counts that change with the number of workers and with how free memory is divided."""
+NOT_OWED = {"slots", "latches", "blocks", "files"}
+"""Counts that change with the number of workers, and with where and how memory is divided."""
 
 
 def store_accounts() -> dict[str, int]:
@@ -24,6 +24,11 @@ def store_accounts() -> dict[str, int]:
     """
     accounts = runtime.engine().accounts()
     return {name: count for name, count in accounts.items() if name not in NOT_OWED}
+
+
+def store_stats() -> dict[str, int]:
+    """Return the sizes, in bytes, and counts of the object store, files included."""
+    return runtime.engine().store_stats()
 
 
 def supervisor_pid() -> int:

@@ -6,6 +6,7 @@
  *   undo count    published with release, so that a record is complete before it counts (shm/tx.h)
  *   header flags  set once, read often (shutdown): acquire and release
  *   pool sizes    read relaxed where an old value does no harm (growth, waking everybody)
+ *   departures    read relaxed after bytes were copied out, behind an acquire fence (pr_get_held)
  */
 #ifndef PYRAY_BASE_ATOMIC_H
 #define PYRAY_BASE_ATOMIC_H
@@ -81,6 +82,9 @@ static inline void pr_pause(void)
     __asm__ volatile("isb");
 #endif
 }
+
+/* What was read before stays before what is read after. */
+static inline void pr_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 
 /* Keeps the compiler from moving stores across; the processor need not be told, because a killed
  * process leaves behind exactly the stores of the instructions it has executed. */

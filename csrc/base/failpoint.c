@@ -44,6 +44,10 @@ static const char *parse_action(struct pr_failpoints *points, int which, const c
         action = PR_FP_DELAY;
         end = parse_number(text + 6, &argument);
         argument *= 1000000u;
+    } else if (strncmp(text, "fail:", 5) == 0) {
+        action = PR_FP_FAIL;
+        end = parse_number(text + 5, &argument);
+        if (argument == 0) return NULL;
     } else if (strncmp(text, "count", 5) == 0) {
         action = PR_FP_TALLY;
         end = text + 5;

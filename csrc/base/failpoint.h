@@ -5,6 +5,7 @@
  *     PYRAY_FAILPOINTS="seal.before_wake=kill@3,put.copied=delay:20"
  *
  * kill@n: SIGKILL itself at the n-th hit. delay:ms: sleep at each hit. count: only count the hits.
+ * fail:errno: the system call that follows fails like that (only where pr_failpoint_error asks).
  * Unarmed, a failpoint costs one predictable branch. */
 #ifndef PYRAY_BASE_FAILPOINT_H
 #define PYRAY_BASE_FAILPOINT_H
@@ -25,7 +26,14 @@
     X(WAIT_BEFORE_SLEEP, "wait.before_sleep") /* watches registered, not asleep */                 \
     X(CHORE_STEP, "chore.step")               /* between two bounded steps of left-over work */    \
     X(CANCEL_STEP, "cancel.step")             /* between two bounded steps of a cancellation */    \
-    X(SWEEP_STEP, "sweep.step")               /* between two steps of a dead process's repair */
+    X(SWEEP_STEP, "sweep.step")               /* between two steps of a dead process's repair */   \
+    X(SPILL_CLAIMED, "spill.claimed")         /* objects chosen, file not made */                  \
+    X(SPILL_WRITE, "spill.write")             /* before each piece that is written */              \
+    X(SPILL_WRITTEN, "spill.written")         /* file complete, objects still in the heap */       \
+    X(SPILL_DONE, "spill.done")               /* objects only in the file */                       \
+    X(RESTORE_CLAIMED, "restore.claimed")     /* block claimed, nothing read */                    \
+    X(RESTORE_READ, "restore.read")           /* before each piece that is read */                 \
+    X(RESTORE_DONE, "restore.done")           /* bytes in the heap, file perhaps to be deleted */
 
 enum pr_failpoint {
 #define PR_FAILPOINT_ENUM(name, text) PR_FP_##name,
@@ -34,12 +42,12 @@ enum pr_failpoint {
         PR_FP_COUNT
 };
 
-enum pr_failpoint_action { PR_FP_OFF, PR_FP_TALLY, PR_FP_DELAY, PR_FP_KILL };
+enum pr_failpoint_action { PR_FP_OFF, PR_FP_TALLY, PR_FP_DELAY, PR_FP_KILL, PR_FP_FAIL };
 
 struct pr_failpoint_state {
     uint32_t action;
     uint32_t hits;
-    uint64_t argument; /* hit number to die at, or delay in ns */
+    uint64_t argument; /* hit number to die at, delay in ns, or error number */
 };
 
 struct pr_failpoints {

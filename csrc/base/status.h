@@ -13,6 +13,8 @@ enum pr_status {
     PR_STALE,       /* the reference names an entry that is gone (another generation) */
     PR_STATE,       /* the operation does not fit the state of the entry */
     PR_FULL,        /* the heap has no room for this object */
+    PR_SPILLED_OUT, /* the bytes are in a file: bring them back first (store/spill.h) */
+    PR_DISK,        /* a file could not be written or read */
     PR_TABLE_FULL,  /* a pool reached its declared capacity */
     PR_NO_MEMORY,   /* the system refused memory */
     PR_TIMEOUT,     /* the deadline passed */

@@ -9,6 +9,7 @@ One extension module out of small files, one subject each:
     pickler.pxi    pickle protocol 5 with out-of-band buffers, through one reused pickler
     codec.pxi      Python value <-> stored value (the wire format), packed arguments
     packed.pxi     lists of numbers of one type, packed
+    spill.pxi      what happens when the store is full
     calls.pxi      put, get, wait, submit
     worker.pxi     the worker's loop and the supervisor's operations
     inspect.pxi    statistics, audit
@@ -16,6 +17,7 @@ One extension module out of small files, one subject each:
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.errno cimport EIO
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset, strlen
 
@@ -35,6 +37,7 @@ include "buffers.pxi"
 include "pickler.pxi"
 include "codec.pxi"
 include "packed.pxi"
+include "spill.pxi"
 include "calls.pxi"
 include "worker.pxi"
 include "inspect.pxi"

@@ -21,18 +21,19 @@ def set_value_errors(unreadable, unfit) -> None:
 # ---- put -----------------------------------------------------------------------------------------
 
 cdef pr_status begin(Encoded e, pr_ref *result, bint is_result, uint64_t *offset) except *:
-    """Claims a block; when the store is full, once more after a collection of cycles."""
+    """Claims a block, and makes room for it when the store is full."""
     cdef pr_status status
-    for attempt in range(2):
+    cdef Patience patience
+    memset(&patience, 0, sizeof(patience))
+    while True:
         if is_result:
             status = pr_result_begin(&context, result[0], e.value.size_bytes, offset)
         else:
             status = pr_put_begin(&context, e.value.size_bytes, result, offset)
         if status != PR_FULL:
             return status
-        if attempt == 0:
-            gc.collect()
-    raise_full(e.value.size_bytes)
+        if not make_room(e.value.size_bytes, &patience, True):
+            raise_full(e.value.size_bytes, &patience)
 
 
 def put(value) -> ObjectRef:
@@ -73,26 +74,44 @@ cdef fetch(pr_ref ref, pr_status *status, bint *is_error):
     """The value, or the error that is the value; None when *status is not PR_OK."""
     cdef pr_fetched fetched
     cdef pr_bool pinned = 0
-    cdef View view = None
     cdef const uint8_t *at
     status[0] = pr_get(&context, ref, PIN_FROM_BYTES, &fetched, &pinned)
     if status[0] != PR_OK:
-        return None
-    if pinned:
-        view = new_view(ref, fetched.bytes, fetched.size_bytes)
+        return fetch_spilled(ref, status, is_error) if status[0] == PR_SPILLED_OUT else None
     is_error[0] = (fetched.flags & PR_FLAG_ERROR) != 0
-    at = fetched.bytes if fetched.bytes != NULL else <const uint8_t *>fetched.value
+    if fetched.bytes != NULL:
+        if pinned:
+            return value_of(
+                fetched.kind, new_view(ref, fetched.bytes, fetched.size_bytes), is_error[0])
+        owner = PyBytes_FromStringAndSize(<const char *>fetched.bytes, fetched.size_bytes)
+        if not pr_get_held(&context, &fetched):   # the bytes may be another object's by now
+            return fetch_spilled(ref, status, is_error)
+        return value_of(fetched.kind, owner, is_error[0])
+    at = fetched.value
     if fetched.kind == PR_KIND_FAILURE:
         return failure_of(<const pr_failure *>at)
     if fetched.kind == KIND_PICKLE5:
-        return load(at, fetched.size_bytes, view, is_error[0])
-    return decode(fetched.kind, at, fetched.size_bytes, view)
+        return load(at, fetched.size_bytes, None, is_error[0])
+    return decode(fetched.kind, at, fetched.size_bytes, None)
 
 
-cdef load(const uint8_t *at, uint64_t size, View view, bint is_error):
+cdef value_of(uint32_t kind, owner, bint is_error):
+    """The value of bytes that `owner`, a View or a bytes object, keeps."""
+    cdef const uint8_t *at
+    cdef uint64_t size
+    if type(owner) is View:
+        at, size = (<View>owner).bytes, (<View>owner).size
+    else:
+        at, size = <const uint8_t *>PyBytes_AS_STRING(owner), PyBytes_GET_SIZE(owner)
+    if kind == KIND_PICKLE5:
+        return load(at, size, owner, is_error)
+    return decode(kind, at, size, owner)
+
+
+cdef load(const uint8_t *at, uint64_t size, owner, bint is_error):
     """The value of a pickle; what users' code raises while it is loaded is named as such."""
     try:
-        return decode_pickle(at, size, view)
+        return decode_pickle(at, size, owner)
     except exceptions.RayError:
         raise
     except Exception as error:
@@ -117,7 +136,7 @@ cdef fetch_argument(pr_ref ref):
     cdef bint is_error = False
     try:
         value = fetch(ref, &status, &is_error)
-    except exceptions.RaySystemError as error:
+    except (exceptions.RaySystemError, exceptions.ObjectLostError) as error:
         raise FailedArgument(error)
     if status != PR_OK:
         raise_status(status, "an argument of the task")

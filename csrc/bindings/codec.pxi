@@ -261,8 +261,9 @@ cdef int write_pieces(Encoded e, uint64_t offset) except -1:
 
 # ---- reading -------------------------------------------------------------------------------------
 
-cdef decode(uint32_t kind, const uint8_t *at, uint64_t size, View view):
-    """The value of stored bytes. With a view, large parts stay in place; without, all is copied."""
+cdef decode(uint32_t kind, const uint8_t *at, uint64_t size, owner):
+    """The value of stored bytes. With an owner of all of them (a View or a bytes object), parts
+    stay in place; without, all is copied."""
     if kind == KIND_NONE:
         return None
     if kind == KIND_INT64:
@@ -270,13 +271,13 @@ cdef decode(uint32_t kind, const uint8_t *at, uint64_t size, View view):
     if kind == KIND_FLOAT64:
         return (<const double *>at)[0]
     if kind == KIND_PICKLE5:
-        return decode_pickle(at, size, view)
+        return decode_pickle(at, size, owner)
     if kind == KIND_NDARRAY:
-        return decode_array(at, size, view)
+        return decode_array(at, size, owner)
     if kind == KIND_STR:
         return PyUnicode_DecodeUTF8(<const char *>at, size, NULL)
     if kind == KIND_BYTES:
-        return PyBytes_FromStringAndSize(<const char *>at, size)
+        return owner if type(owner) is bytes else PyBytes_FromStringAndSize(<const char *>at, size)
     if kind == KIND_TRUE:
         return True
     if kind == KIND_FALSE:
@@ -284,27 +285,26 @@ cdef decode(uint32_t kind, const uint8_t *at, uint64_t size, View view):
     if kind == KIND_FLOAT_LIST or kind == KIND_INT_LIST:
         return decode_list(kind, at, size // 8)
     if kind == KIND_PACKED_FLOATS or kind == KIND_PACKED_INTS:
-        return decode_packed(kind, at, size, view)
+        return decode_packed(kind, at, size, owner)
     raise exceptions.SessionCorruptedError(f"an object has the unknown kind {kind}")
 
 
-cdef decode_array(const uint8_t *at, uint64_t size, View view):
+cdef decode_array(const uint8_t *at, uint64_t size, owner):
     cdef uint32_t ndim = at[0], name_size = at[2], data_at = (<const uint32_t *>at)[1], i
     cdef const int64_t *dimensions = <const int64_t *>(at + ((8 + name_size + 7) & ~7))
     shape = tuple([dimensions[i] for i in range(ndim)])
     dtype = dtype_of_name(PyUnicode_DecodeUTF8(<const char *>at + 8, name_size, NULL))
-    buffer = view
-    if view is None:
+    buffer = owner
+    if owner is None:
         buffer = PyBytes_FromStringAndSize(<const char *>at + data_at, size - data_at)
         data_at = 0
     return new_ndarray(shape, dtype, buffer, data_at, None, "F" if at[1] else "C")
 
 
-cdef decode_pickle(const uint8_t *at, uint64_t size, View view):
+cdef decode_pickle(const uint8_t *at, uint64_t size, owner):
     # Loading runs user code, which may let another thread end the session and unmap the heap: what
-    # is not pinned by a view is read from a copy.
-    owner = view
-    if view is None:
+    # nobody keeps is read from a copy.
+    if owner is None:
         owner = PyBytes_FromStringAndSize(<const char *>at, size)
         at = <const uint8_t *>PyBytes_AS_STRING(owner)
     cdef uint64_t session = session_nonce

@@ -18,8 +18,9 @@ cdef extern from "pyray_core.h" nogil:
     enum: PR_FLAG_CODE
 
     enum pr_status:
-        PR_OK, PR_PENDING, PR_EMPTY, PR_EXIT, PR_GROW, PR_STALE, PR_STATE, PR_FULL, PR_TABLE_FULL
-        PR_NO_MEMORY, PR_TIMEOUT, PR_INTERRUPTED, PR_BAD_SEGMENT, PR_CORRUPT, PR_OS, PR_LIMIT
+        PR_OK, PR_PENDING, PR_EMPTY, PR_EXIT, PR_GROW, PR_STALE, PR_STATE, PR_FULL, PR_SPILLED_OUT
+        PR_DISK, PR_TABLE_FULL, PR_NO_MEMORY, PR_TIMEOUT, PR_INTERRUPTED, PR_BAD_SEGMENT
+        PR_CORRUPT, PR_OS, PR_LIMIT
     const char *pr_status_text(pr_status status)
 
     struct pr_ref:
@@ -37,6 +38,7 @@ cdef extern from "pyray_core.h" nogil:
     enum: PR_POOL_TASK
     struct pr_pool:
         uint32_t used
+        uint32_t high_water
     struct pr_header:
         pr_pool *pools
         uint64_t nonce
@@ -55,6 +57,7 @@ cdef extern from "pyray_core.h" nogil:
         int control_fd
         int heap_fd
         int doorbell_fd
+        int spill_fd
         pr_index slot
         uint32_t process_id
         pr_failpoints *failpoints
@@ -73,6 +76,7 @@ cdef extern from "pyray_core.h" nogil:
         PR_SLOT_DRIVER, PR_SLOT_SUPERVISOR, PR_SLOT_WORKER
     enum: PR_REQUEST_KILL
     enum: PR_SLOT_EMPTY
+    enum: PR_POOL_SLOT
     struct pr_slot:
         uint32_t state
         uint32_t kind
@@ -106,6 +110,7 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_add_children(pr_context *ctx, pr_ref ref, const pr_ref *children, uint32_t count)
     pr_status pr_get(pr_context *ctx, pr_ref ref, uint64_t pin_from_bytes, pr_fetched *fetched,
                      pr_bool *pinned)
+    bint pr_get_held(const pr_context *ctx, const pr_fetched *fetched)
     pr_status pr_acquire(pr_context *ctx, const pr_ref *refs, uint32_t count)
     void pr_release(pr_context *ctx, pr_ref ref)
     void pr_unpin(pr_context *ctx, pr_ref ref)
@@ -116,11 +121,57 @@ cdef extern from "pyray_core.h" nogil:
         uint64_t peak_bytes
         uint64_t pinned_bytes
         uint64_t largest_free_bytes
+        uint64_t spilling_bytes
+        uint64_t spilled_bytes
+        uint64_t total_spilled_bytes
+        uint64_t total_restored_bytes
         uint32_t objects
         uint32_t edges
+        uint32_t spilled_objects
     pr_status pr_store_stats(pr_context *ctx, pr_store_stats_t *stats)
 
+    # spilling
+    struct pr_store_root_t "pr_store_root":
+        uint32_t dead_files
+    const pr_store_root_t *pr_store_root(const pr_context *ctx)
+    struct pr_spill_item:
+        uint64_t size_bytes
+    struct pr_spill:
+        uint64_t need_bytes
+        pr_spill_item *items
+        uint32_t room
+        uint32_t count
+        uint64_t bytes
+        int error
+    pr_status pr_spill_choose(pr_context *ctx, pr_spill *spill)
+    pr_status pr_spill_write(pr_context *ctx, pr_spill *spill)
+    void pr_spill_close(pr_spill *spill)
+    pr_status pr_spill_end(pr_context *ctx, const pr_spill *spill)
+    pr_status pr_spill_abort(pr_context *ctx, const pr_spill *spill)
+    pr_status pr_spill_clean(pr_context *ctx, int *error)
+    struct pr_restore:
+        pr_ref ref
+        uint32_t kind
+        uint32_t flags
+        uint64_t size_bytes
+        uint64_t number
+        int error
+    pr_status pr_restore_begin(pr_context *ctx, pr_ref ref, pr_restore *restore)
+    pr_status pr_restore_locate(pr_context *ctx, pr_ref ref, pr_restore *restore)
+    pr_status pr_restore_read(pr_context *ctx, pr_restore *restore, uint8_t *target)
+    void pr_restore_close(pr_restore *restore)
+    pr_status pr_restore_end(pr_context *ctx, const pr_restore *restore, bint complete)
+
     # engine
+    struct pr_holder:
+        uint32_t process_id
+        uint32_t kind
+        uint32_t has_actor
+        uint32_t is_busy
+        uint64_t pinned_bytes
+        uint64_t claimed_bytes
+        char *name
+    pr_status pr_holder_of(pr_context *ctx, pr_index slot, pr_holder *holder)
     enum: PR_TASK_CREATES_ACTOR
     enum: PR_TASK_OF_ACTOR
     enum: PR_TASK_KEEPS
@@ -337,5 +388,6 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t slots
         uint32_t latches
         uint32_t lanes
+        uint32_t files
         uint64_t heap_used_bytes
     pr_status pr_audit(pr_context *ctx, pr_accounts *accounts, const char **what)

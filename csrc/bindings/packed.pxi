@@ -197,9 +197,8 @@ cdef int encode_packed(Encoded e, PackedList packed, uint32_t limit) except -1:
     return encode_bytes(e, kind, packed, <const char *>packed.bytes, 8 * packed.count, limit)
 
 
-cdef PackedList decode_packed(uint32_t kind, const uint8_t *at, uint64_t size, View view):
-    owner = view
-    if view is None:
+cdef PackedList decode_packed(uint32_t kind, const uint8_t *at, uint64_t size, owner):
+    if owner is None:
         owner = PyBytes_FromStringAndSize(<const char *>at, size)
         at = <const uint8_t *>PyBytes_AS_STRING(owner)
     return new_packed(kind - (KIND_PACKED_FLOATS - KIND_FLOAT_LIST), owner, at, size // 8)

@@ -110,19 +110,6 @@ cdef int raise_status(pr_status status, what) except -1:
     raise exceptions.RaySystemError(text)
 
 
-cdef int raise_full(uint64_t requested) except -1:
-    cdef pr_store_stats_t stats
-    if pr_store_stats(&context, &stats) != PR_OK:
-        memset(&stats, 0, sizeof(stats))
-    raise exceptions.ObjectStoreFullError(
-        f"The object store has no room for an object of {requested:,} bytes. "
-        f"Capacity {stats.capacity_bytes:,}, used {stats.used_bytes:,}, "
-        f"free {stats.capacity_bytes - stats.used_bytes:,} "
-        f"(largest free run {stats.largest_free_bytes:,}), "
-        f"in use by views {stats.pinned_bytes:,} bytes."
-    )
-
-
 def arm_failpoints(specification: str) -> None:
     """Arm the named failpoints of this process (tests only); see csrc/base/failpoint.h."""
     encoded = specification.encode()

@@ -188,7 +188,7 @@ cdef unpack(pr_taken *taken):
             packed = load(taken.value, taken.size_bytes, None, False)
         else:
             packed = fetch(taken.arguments, &status, &is_error)
-    except exceptions.RaySystemError as error:
+    except (exceptions.RaySystemError, exceptions.ObjectLostError) as error:
         raise FailedArgument(error)
     if status != PR_OK:
         raise_status(status, "the task's arguments")
@@ -398,7 +398,7 @@ cdef Results run(pr_taken *taken, translate):
             translated = translate(error, current_name)
         try:
             return store_error(taken, translated)
-        except exceptions.ObjectStoreFullError:
+        except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError):
             return failure_results(taken, PR_CAUSE_STORE_FULL)
     finally:
         interruptible = False

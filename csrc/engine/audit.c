@@ -425,7 +425,8 @@ static enum pr_status walk_all(struct audit *a)
 {
     uint32_t lanes = 0;
     PR_TRY(check_pools(a));
-    PR_TRY(pr_heap_audit(a->ctx, &a->what)); /* A2 */
+    PR_TRY(pr_heap_audit(a->ctx, &a->what));  /* A2 */
+    PR_TRY(pr_spill_audit(a->ctx, &a->what)); /* A13 */
     PR_TRY(walk_task_chores(a));
     PR_TRY(walk_actor_chores(a));
     PR_TRY(walk_object_chores(a));
@@ -452,6 +453,7 @@ static void read_accounts(const struct pr_context *ctx, struct pr_accounts *acco
         .slots = pools[PR_POOL_SLOT].used,
         .latches = pools[PR_POOL_LATCH].used,
         .lanes = pools[PR_POOL_LANE].used,
+        .files = pools[PR_POOL_FILE].used,
         .heap_used_bytes = (uint64_t)pr_heap_root(ctx)->used * PR_HEAP_UNIT,
     };
 }

@@ -20,6 +20,10 @@
  *  A11 what an actor keeps (a creation that may run again, a name, groups) names the actor; a dead
  *      one keeps nothing; calls in doubt are a restarting actor's, which is on the list of chores
  *  A12 a task marked as cancelled never waits to run, and is not retried
+ *  A13 SPILLING: on the list of a file that a slot writes; SPILLED: no block, and counted in a
+ *      file; RESTORING: on a slot's list, with a block and a pin, and counted in a file; what is
+ *      counted, here and in `leaving` and `spilled_*`, is what is there; files without objects are
+ *      on the list of dead files
  */
 #ifndef PYRAY_ENGINE_AUDIT_H
 #define PYRAY_ENGINE_AUDIT_H
@@ -27,7 +31,7 @@
 #include "engine/engine.h"
 
 struct pr_accounts {
-    uint32_t objects, tasks, actors, edges, blocks, slots, latches, lanes;
+    uint32_t objects, tasks, actors, edges, blocks, slots, latches, lanes, files;
     uint64_t heap_used_bytes;
 };
 

@@ -26,7 +26,7 @@
 #define PYRAY_ENGINE_ENGINE_H
 
 #include "shm/latch.h"
-#include "store/store.h"
+#include "store/spill.h"
 
 #define PR_POOL_TASK 5u
 #define PR_POOL_ACTOR 6u
@@ -34,7 +34,7 @@
 #define PR_POOL_CLASS 8u
 #define PR_POOL_NAME 9u
 #define PR_POOL_ENVIRONMENT 10u
-#define PR_POOLS 11u
+#define PR_POOLS 12u /* with PR_POOL_FILE */
 
 #define PR_TASK_INLINE 104u
 #define PR_NAME_BYTES 32u

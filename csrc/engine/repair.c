@@ -155,6 +155,10 @@ static enum pr_status sweep_step(struct pr_context *ctx, void *argument)
     if (s->state != PR_SLOT_DEAD) return PR_EMPTY;
     if (s->creating != PR_NONE) {
         pr_object_abort(ctx, s->creating);
+    } else if (s->restoring != PR_NONE) {
+        pr_restore_repair(ctx, s->restoring);
+    } else if (s->writing != PR_NONE) {
+        pr_spill_repair(ctx, s->writing);
     } else if (s->submitting != PR_NONE) {
         pr_task_abandon(ctx, s->submitting);
     } else if (s->running != PR_NONE) {

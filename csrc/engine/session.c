@@ -18,6 +18,7 @@ static const struct pr_pool_plan large_tables[PR_POOLS] = {
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 64u << 10, 128},
     [PR_POOL_NAME] = {sizeof(struct pr_name), 64u << 10, 16},
     [PR_POOL_ENVIRONMENT] = {sizeof(struct pr_environment), 1024, 16},
+    [PR_POOL_FILE] = {sizeof(struct pr_file), 1u << 20, 64},
 };
 
 /* For tests: so small that they are soon full, and start so small that they have to grow. */
@@ -33,6 +34,7 @@ static const struct pr_pool_plan small_tables[PR_POOLS] = {
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 16, 2},
     [PR_POOL_NAME] = {sizeof(struct pr_name), 8, 2},
     [PR_POOL_ENVIRONMENT] = {sizeof(struct pr_environment), 4, 2},
+    [PR_POOL_FILE] = {sizeof(struct pr_file), 16, 2},
 };
 
 /* ---- slots and latches ---- */
@@ -62,6 +64,8 @@ static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind,
     TX_SET(ctx, s->latches, PR_NONE);
     TX_SET(ctx, s->held, PR_NONE);
     TX_SET(ctx, s->creating, PR_NONE);
+    TX_SET(ctx, s->restoring, PR_NONE);
+    TX_SET(ctx, s->writing, PR_NONE);
     TX_SET(ctx, s->running, PR_NONE);
     TX_SET(ctx, s->submitting, PR_NONE);
     TX_SET(ctx, s->actor, PR_NONE);

@@ -1,5 +1,5 @@
-/* The only door to the operating system: memory, sleeping, time. No other folder makes system
- * calls. Every function that can fail returns a pr_status and leaves nothing half done. */
+/* The only door to the operating system: memory, files, sleeping, time. No other folder makes
+ * system calls. Every function that can fail returns a pr_status and leaves nothing half done. */
 #ifndef PYRAY_OS_OS_H
 #define PYRAY_OS_OS_H
 
@@ -33,6 +33,21 @@ PR_MUST_CHECK enum pr_status pr_os_reserve(int fd, uint64_t offset, uint64_t siz
 PR_MUST_CHECK enum pr_status pr_os_populate_write(void *address, uint64_t size_bytes);
 PR_MUST_CHECK enum pr_status pr_os_write_at(int fd, const void *source, uint64_t size_bytes,
                                             uint64_t offset);
+
+/* Files in a directory that the caller has open: names that are gone with it, no path is looked up.
+ * Each answers PR_OK, or PR_DISK with *error set to the system's error number; 0 there means that
+ * the file ends too early. Files are made for this user alone and closed on exec. */
+PR_MUST_CHECK enum pr_status pr_os_file_create(int directory, const char *name, int *fd,
+                                               int *error);
+PR_MUST_CHECK enum pr_status pr_os_file_open(int directory, const char *name, int *fd, int *error);
+PR_MUST_CHECK enum pr_status pr_os_file_write(int fd, const void *source, uint64_t size_bytes,
+                                              uint64_t offset, int *error);
+PR_MUST_CHECK enum pr_status pr_os_file_read(int fd, void *target, uint64_t size_bytes,
+                                             uint64_t offset, int *error);
+/* Closing can be what tells that a write has failed. */
+PR_MUST_CHECK enum pr_status pr_os_file_close(int fd, int *error);
+/* A file that is not there counts as deleted. */
+PR_MUST_CHECK enum pr_status pr_os_file_delete(int directory, const char *name, int *error);
 
 /* Sleeps while *word == expected, at most timeout_ns (negative: no limit).
  * PR_OK when woken or when the word differs, PR_TIMEOUT, or PR_INTERRUPTED. */

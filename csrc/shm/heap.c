@@ -154,6 +154,7 @@ static void absorb_above(struct pr_context *ctx, pr_index block)
         TX_SET(ctx, pr_block_at(ctx, g->above)->below, block);
     else
         TX_SET(ctx, pr_heap_root(ctx)->last, block);
+    if (PR_UNLIKELY(pr_heap_root(ctx)->hand == gone)) TX_SET(ctx, pr_heap_root(ctx)->hand, block);
     pr_pool_give(ctx, PR_POOL_BLOCK, gone);
 }
 
@@ -181,6 +182,7 @@ void pr_heap_give(struct pr_context *ctx, pr_index block)
     TX_SET(ctx, root->top, b->offset);
     TX_SET(ctx, root->last, b->below);
     if (b->below != PR_NONE) TX_SET(ctx, pr_block_at(ctx, b->below)->above, PR_NONE);
+    if (PR_UNLIKELY(root->hand == block)) TX_SET(ctx, root->hand, b->below);
     pr_pool_give(ctx, PR_POOL_BLOCK, block);
 }
 
@@ -211,10 +213,12 @@ static enum pr_status audit_tiling(const struct pr_context *ctx, uint32_t *free_
     uint32_t end = root->top, used = 0, blocks = 0,
              limit = ctx->header->pools[PR_POOL_BLOCK].high_water;
     pr_index above = PR_NONE;
+    bool hand_met = root->hand == PR_NONE;
     for (pr_index i = root->last; i != PR_NONE; i = pr_block_at(ctx, i)->below) {
         CHECK(i < limit && ++blocks < limit);
         const struct pr_block *b = pr_block_at(ctx, i);
         CHECK(b->size > 0);
+        hand_met |= i == root->hand;
         CHECK(b->offset + b->size == end);
         CHECK(b->above == above);
         CHECK(!b->is_free || above == PR_NONE || !pr_block_at(ctx, above)->is_free);
@@ -227,6 +231,7 @@ static enum pr_status audit_tiling(const struct pr_context *ctx, uint32_t *free_
     CHECK(end == 0);
     CHECK(used == root->used);
     CHECK(blocks == ctx->header->pools[PR_POOL_BLOCK].used);
+    CHECK(hand_met);
     return PR_OK;
 }
 

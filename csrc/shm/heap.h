@@ -40,6 +40,7 @@ struct pr_heap_root {
     uint32_t last;    /* the block just below top */
     uint32_t used;    /* units in blocks that are not free */
     uint32_t peak;    /* highest `used` so far */
+    uint32_t hand;    /* the block that spilling looks at next (store/spill.h), or none */
     uint32_t row_map; /* bit r: some list of row r is not empty */
     uint32_t column_map[PR_HEAP_ROWS];
     uint32_t heads[PR_HEAP_ROWS][PR_HEAP_COLUMNS];

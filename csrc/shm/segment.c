@@ -86,7 +86,7 @@ static enum pr_status reserve_initial(struct pr_context *ctx, const struct pr_po
 static void clear_context(struct pr_context *ctx)
 {
     memset(ctx, 0, sizeof *ctx);
-    ctx->control_fd = ctx->heap_fd = ctx->doorbell_fd = -1;
+    ctx->control_fd = ctx->heap_fd = ctx->doorbell_fd = ctx->spill_fd = -1;
     ctx->process_id = pr_os_process_id();
 }
 
@@ -192,4 +192,12 @@ void pr_failpoint_hit(struct pr_context *ctx, enum pr_failpoint point)
     case PR_FP_DELAY: pr_os_sleep_ns(argument); break;
     default: break;
     }
+}
+
+int pr_failpoint_error(struct pr_context *ctx, enum pr_failpoint point)
+{
+    if (PR_LIKELY(ctx->failpoints == NULL)) return 0;
+    pr_failpoint_hit(ctx, point);
+    const struct pr_failpoint_state *state = &ctx->failpoints->point[point];
+    return state->action == PR_FP_FAIL ? (int)state->argument : 0;
 }

@@ -85,6 +85,7 @@ struct pr_context {
     int control_fd;
     int heap_fd;
     int doorbell_fd; /* eventfd that wakes the supervisor, or -1 */
+    int spill_fd;    /* the session's directory of spilled objects, or -1; not closed with it */
     pr_index slot;
     uint32_t slot_generation;
     uint32_t process_id;
@@ -104,6 +105,7 @@ struct pr_context {
     void (*at_begin)(void *argument);           /* called when a transaction has the lock */
     void *injection_argument;
     uint32_t tx_long; /* instead of PR_TX_LONG, so that tests meet left-over work */
+    bool keep_files;  /* deletes no files, so that an earlier state can be put back */
 #endif
 };
 
@@ -139,6 +141,8 @@ static inline const void *pr_root(const struct pr_context *ctx, uint32_t which)
 }
 
 void pr_failpoint_hit(struct pr_context *ctx, enum pr_failpoint point);
+/* The error number that a test wants a system call to fail with here, or 0. */
+int pr_failpoint_error(struct pr_context *ctx, enum pr_failpoint point);
 
 #define PR_FAILPOINT(ctx, name)                                                                    \
     do {                                                                                           \

@@ -1,6 +1,7 @@
 #include "store/object.h"
 
 #include "store/slot.h"
+#include "store/spill.h"
 
 enum pr_status pr_object_find(const struct pr_context *ctx, struct pr_ref ref,
                               const struct pr_object **object)
@@ -31,18 +32,18 @@ enum pr_status pr_object_new(struct pr_context *ctx, enum pr_object_state state,
     return PR_OK;
 }
 
-static void claims_push(struct pr_context *ctx, pr_index object, pr_index slot)
+void pr_object_link_claim(struct pr_context *ctx, pr_index object, const uint32_t *head,
+                          pr_index claimant)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
-    const struct pr_slot *s = pr_slot_at(ctx, slot);
-    TX_SET(ctx, o->claim, slot);
+    TX_SET(ctx, o->claim, claimant);
     TX_SET(ctx, o->claim_previous, PR_NONE);
-    TX_SET(ctx, o->claim_next, s->creating);
-    if (s->creating != PR_NONE) TX_SET(ctx, pr_object_at(ctx, s->creating)->claim_previous, object);
-    TX_SET(ctx, s->creating, object);
+    TX_SET(ctx, o->claim_next, *head);
+    if (*head != PR_NONE) TX_SET(ctx, pr_object_at(ctx, *head)->claim_previous, object);
+    TX_SET(ctx, *head, object);
 }
 
-static void claims_remove(struct pr_context *ctx, pr_index object)
+void pr_object_unlink_claim(struct pr_context *ctx, pr_index object, const uint32_t *head)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     if (o->claim_next != PR_NONE)
@@ -50,8 +51,13 @@ static void claims_remove(struct pr_context *ctx, pr_index object)
     if (o->claim_previous != PR_NONE)
         TX_SET(ctx, pr_object_at(ctx, o->claim_previous)->claim_next, o->claim_next);
     else
-        TX_SET(ctx, pr_slot_at(ctx, o->claim)->creating, o->claim_next);
+        TX_SET(ctx, *head, o->claim_next);
     TX_SET(ctx, o->claim, PR_NONE);
+}
+
+static const uint32_t *creating_list(const struct pr_context *ctx, pr_index slot)
+{
+    return &pr_slot_at(ctx, slot)->creating;
 }
 
 enum pr_status pr_object_claim(struct pr_context *ctx, pr_index object, pr_index slot,
@@ -64,7 +70,7 @@ enum pr_status pr_object_claim(struct pr_context *ctx, pr_index object, pr_index
     TX_SET(ctx, o->block, block);
     TX_SET(ctx, o->size_bytes, size_bytes);
     TX_SET(ctx, o->state, PR_OBJECT_CREATING);
-    claims_push(ctx, object, slot);
+    pr_object_link_claim(ctx, object, creating_list(ctx, slot), slot);
     return PR_OK;
 }
 
@@ -72,7 +78,7 @@ void pr_object_abort(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     PR_ASSERT(o->state == PR_OBJECT_CREATING);
-    claims_remove(ctx, object);
+    pr_object_unlink_claim(ctx, object, creating_list(ctx, o->claim));
     pr_heap_give(ctx, o->block);
     TX_SET(ctx, o->block, PR_NONE);
     TX_SET(ctx, o->size_bytes, 0);
@@ -90,7 +96,7 @@ void pr_object_seal_block(struct pr_context *ctx, pr_index object, uint32_t kind
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     PR_ASSERT(o->state == PR_OBJECT_CREATING && o->block != PR_NONE);
-    claims_remove(ctx, object);
+    pr_object_unlink_claim(ctx, object, creating_list(ctx, o->claim));
     seal(ctx, o, kind, flags);
 }
 
@@ -109,7 +115,8 @@ bool pr_object_reopen(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     if (o->state == PR_OBJECT_PENDING) return true;
-    if (o->state != PR_OBJECT_SEALED || o->block != PR_NONE || o->children != PR_NONE) return false;
+    bool is_small = o->block == PR_NONE && o->residence == PR_IN_PLACE;
+    if (o->state != PR_OBJECT_SEALED || !is_small || o->children != PR_NONE) return false;
     TX_SET(ctx, o->flags, o->flags & ~(uint32_t)PR_FLAG_ERROR);
     TX_SET(ctx, o->size_bytes, 0);
     TX_SET(ctx, o->state, PR_OBJECT_PENDING);
@@ -135,6 +142,7 @@ static void free_entry(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     if (o->block != PR_NONE) pr_heap_give(ctx, o->block);
+    if (PR_UNLIKELY(o->residence != PR_IN_PLACE)) pr_spill_forget(ctx, object);
     TX_SET(ctx, o->state, PR_OBJECT_FREE);
     TX_SET(ctx, o->generation, o->generation + 1 == 0 ? 1 : o->generation + 1);
     pr_pool_give(ctx, PR_POOL_OBJECT, object);
@@ -150,6 +158,7 @@ static void maybe_free(struct pr_context *ctx, pr_index object)
     PR_ASSERT(o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_PENDING ||
               o->state == PR_OBJECT_CREATING);
     if (o->state == PR_OBJECT_CREATING) pr_object_abort(ctx, object);
+    if (PR_UNLIKELY(o->residence == PR_SPILLING)) pr_spill_release(ctx, object);
     TX_SET(ctx, o->state, PR_OBJECT_FREEING);
     bool leaf = o->children == PR_NONE && o->waiters == PR_NONE &&
                 !(o->flags & (PR_FLAG_HOOK | PR_FLAG_ON_CHORES));
@@ -189,6 +198,23 @@ void pr_object_unpin(struct pr_context *ctx, pr_index object)
     TX_SET(ctx, o->pins, o->pins - 1);
     if (o->pins == 0) TX_SET(ctx, root->pinned, root->pinned - block_units(ctx, o));
     maybe_free(ctx, object);
+}
+
+void pr_object_give_block(struct pr_context *ctx, pr_index object, pr_index block)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    const struct pr_store_root *root = pr_store_root(ctx);
+    TX_SET(ctx, o->block, block);
+    if (o->pins > 0) TX_SET(ctx, root->pinned, root->pinned + block_units(ctx, o));
+}
+
+void pr_object_take_block(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    const struct pr_store_root *root = pr_store_root(ctx);
+    if (o->pins > 0) TX_SET(ctx, root->pinned, root->pinned - block_units(ctx, o));
+    pr_heap_give(ctx, o->block);
+    TX_SET(ctx, o->block, PR_NONE);
 }
 
 bool pr_object_free_step(struct pr_context *ctx, pr_index object)

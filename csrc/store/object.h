@@ -6,9 +6,11 @@
  *          steps) -> FREE
  *
  * A sealed object never changes. Values of up to PR_INLINE_BYTES live in the entry; larger ones in
- * a heap block. `refs` is the number of holders: HELD edges with PR_HELD_REF, CONTAINED and
- * ARGUMENT edges, and the holders that need no edge because they name the object in a field of
- * their own entry (a task its function, arguments and results; an actor its creation result).
+ * a heap block, or, when the heap was full, in a file (`residence`; store/spill.h).
+ *
+ * `refs` is the number of holders: HELD edges with PR_HELD_REF, CONTAINED and ARGUMENT edges, and
+ * the holders that need no edge because they name the object in a field of their own entry (a task
+ * its function, arguments and results; an actor its creation result).
  * `pins` counts HELD edges with PR_HELD_PIN. refs == 0 and pins > 0: nobody can find the object any
  * more, its bytes stay until the last view of them is gone.
  *
@@ -39,6 +41,15 @@ enum pr_object_flag {
     PR_FLAG_HOOK = 4,   /* the engine must be asked before the entry is freed (an actor's handle) */
     PR_FLAG_RESULT = 8, /* some task's result: an aborted CREATING goes back to PENDING */
     PR_FLAG_CODE = 16,  /* workers that know it forget it with its last reference: they are woken */
+    PR_FLAG_USED = 32,  /* read since spilling last came along: spared once */
+};
+
+/* Where the bytes of a sealed value are; independent of whether it is ready. */
+enum pr_residence {
+    PR_IN_PLACE,  /* in the entry or in the heap */
+    PR_SPILLING,  /* in the heap, and being written to a file: claimed by that file */
+    PR_SPILLED,   /* in a file only */
+    PR_RESTORING, /* in a file, and being read into its new block: claimed by a slot, and pinned */
 };
 
 struct pr_object {
@@ -53,15 +64,24 @@ struct pr_object {
     uint32_t waiters;  /* edges to resolve when sealed: watches, and arguments tasks wait for */
     uint32_t children; /* CONTAINED edges of this object */
     uint32_t producer; /* task that will seal it; for a hooked object the engine's own index */
-    uint32_t claim;    /* slot, while CREATING */
+    uint32_t claim;    /* slot, while CREATING or RESTORING; file, while SPILLING */
     uint32_t claim_next;
     uint32_t claim_previous;
     uint32_t next_result; /* results of one task form a list */
-    uint32_t reserved;
+    uint32_t residence;
     uint64_t size_bytes;
     uint8_t value[PR_INLINE_BYTES];
 };
 _Static_assert(sizeof(struct pr_object) == 128, "two cache lines");
+
+/* What `value` holds while the bytes are in a file. */
+struct pr_extent {
+    uint32_t file;
+    uint32_t reserved;
+    uint64_t offset_bytes;
+    uint64_t checksum; /* base/checksum.h */
+};
+_Static_assert(sizeof(struct pr_extent) <= PR_INLINE_BYTES, "it takes an inline value's place");
 
 enum pr_edge_kind {
     PR_EDGE_HELD = 1,  /* owner: slot */
@@ -87,8 +107,15 @@ struct pr_store_root {
     uint32_t object_chores; /* entries with left-over work, linked through their first word */
     uint32_t task_chores;
     uint32_t actor_chores;
-    uint32_t pinned; /* heap units in blocks of objects with a pin */
-    uint32_t reserved[12];
+    uint32_t pinned;          /* heap units in blocks of objects with a pin */
+    uint32_t leaving;         /* heap units in blocks of objects that are SPILLING */
+    uint32_t departures;      /* transactions that took blocks from live objects: see pr_get_held */
+    uint32_t dead_files;      /* spill files to be deleted */
+    uint32_t spilled_objects; /* SPILLED or RESTORING, with the sum of their sizes: */
+    uint64_t spilled_bytes;
+    uint64_t file_serial;
+    uint64_t total_spilled_bytes;
+    uint64_t total_restored_bytes;
 };
 #define PR_ENGINE_ROOT_OFFSET 64u
 
@@ -135,6 +162,13 @@ bool pr_object_reopen(struct pr_context *ctx, pr_index object);
 void pr_object_ref(struct pr_context *ctx, pr_index object);
 void pr_object_unref(struct pr_context *ctx, pr_index object);
 void pr_object_pin(struct pr_context *ctx, pr_index object);
+/* An object with its heap block, or without it; the count of pinned memory follows. */
+void pr_object_give_block(struct pr_context *ctx, pr_index object, pr_index block);
+void pr_object_take_block(struct pr_context *ctx, pr_index object);
+/* On, or off, a list of claimed objects that begins at *head. */
+void pr_object_link_claim(struct pr_context *ctx, pr_index object, const uint32_t *head,
+                          pr_index claimant);
+void pr_object_unlink_claim(struct pr_context *ctx, pr_index object, const uint32_t *head);
 void pr_object_unpin(struct pr_context *ctx, pr_index object);
 /* Remembers that this object has work left (waiters to resolve, children to drop). */
 void pr_object_add_chore(struct pr_context *ctx, pr_index object);

@@ -41,8 +41,10 @@ struct pr_slot {
     uint64_t tasks_finished;
     struct pr_ref words; /* a text about its death, held by who sweeps; or none */
     uint32_t free_retry; /* its death costs its task none of the retries */
+    uint32_t writing;    /* spill files that it writes */
+    uint32_t restoring;  /* objects whose bytes it reads back from files */
     uint32_t reserved;
-    uint64_t reserved2[3];
+    uint64_t reserved2[2];
 };
 _Static_assert(sizeof(struct pr_slot) == 128, "two cache lines");
 

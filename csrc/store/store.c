@@ -194,6 +194,7 @@ static enum pr_status get(struct pr_context *ctx, void *argument)
     const struct pr_object *o;
     PR_TRY(pr_object_find(ctx, get->ref, &o));
     if (o->state != PR_OBJECT_SEALED) return PR_PENDING;
+    if (PR_UNLIKELY(o->residence > PR_SPILLING)) return PR_SPILLED_OUT;
     get->fetched->kind = o->kind;
     get->fetched->flags = o->flags;
     get->fetched->size_bytes = o->size_bytes;
@@ -204,6 +205,8 @@ static enum pr_status get(struct pr_context *ctx, void *argument)
         return PR_OK;
     }
     get->fetched->bytes = ctx->heap + pr_block_offset_bytes(ctx, o->block);
+    get->fetched->departures = pr_store_root(ctx)->departures;
+    if (!(o->flags & PR_FLAG_USED)) TX_SET(ctx, o->flags, o->flags | PR_FLAG_USED);
     if (get->pin_from_bytes == 0 || o->size_bytes < get->pin_from_bytes) return PR_OK;
     PR_TRY(pr_hold(ctx, get->ref.index, PR_HELD_PIN, &get->edge));
     get->pinned = true;
@@ -222,6 +225,14 @@ enum pr_status pr_get(struct pr_context *ctx, struct pr_ref ref, uint64_t pin_fr
         local->pins++;
     }
     return PR_OK;
+}
+
+/* A departure is counted before the block can become another's (pr_spill_end). */
+bool pr_get_held(const struct pr_context *ctx, const struct pr_fetched *fetched)
+{
+    pr_fence_acquire(); /* the bytes were read before */
+    return fetched->bytes == NULL ||
+           pr_load_relaxed(&pr_store_root(ctx)->departures) == fetched->departures;
 }
 
 /* ---- references ---- */
@@ -364,6 +375,11 @@ static enum pr_status read_stats(struct pr_context *ctx, void *argument)
         .peak_bytes = (uint64_t)heap->peak * PR_HEAP_UNIT,
         .pinned_bytes = (uint64_t)pr_store_root(ctx)->pinned * PR_HEAP_UNIT,
         .largest_free_bytes = pr_heap_largest_bytes(ctx),
+        .spilling_bytes = (uint64_t)pr_store_root(ctx)->leaving * PR_HEAP_UNIT,
+        .spilled_bytes = pr_store_root(ctx)->spilled_bytes,
+        .total_spilled_bytes = pr_store_root(ctx)->total_spilled_bytes,
+        .total_restored_bytes = pr_store_root(ctx)->total_restored_bytes,
+        .spilled_objects = pr_store_root(ctx)->spilled_objects,
         .objects = ctx->header->pools[PR_POOL_OBJECT].used,
         .edges = ctx->header->pools[PR_POOL_EDGE].used,
     };

@@ -52,6 +52,7 @@ struct pr_fetched {
     uint32_t flags;
     uint64_t size_bytes;
     const uint8_t *bytes; /* in the heap; NULL: in `value` */
+    uint32_t departures;  /* for pr_get_held */
     uint8_t value[PR_INLINE_BYTES];
 };
 
@@ -71,12 +72,17 @@ void pr_put_abort(struct pr_context *ctx, struct pr_ref ref);
 PR_MUST_CHECK enum pr_status pr_add_children(struct pr_context *ctx, struct pr_ref ref,
                                              const struct pr_ref *children, uint32_t count);
 
-/* Reads a sealed object that this process holds; PR_PENDING if it is not sealed. With
- * pin_from_bytes > 0, values in the heap of at least that size get a local pin, to be given back
- * with pr_unpin. */
+/* Reads a sealed object that this process holds; PR_PENDING if it is not sealed, PR_SPILLED_OUT if
+ * its bytes are in a file (store/spill.h). With pin_from_bytes > 0, values in the heap of at least
+ * that size get a local pin, to be given back with pr_unpin. */
 PR_MUST_CHECK enum pr_status pr_get(struct pr_context *ctx, struct pr_ref ref,
                                     uint64_t pin_from_bytes, struct pr_fetched *fetched,
                                     bool *pinned);
+
+/* Without a pin the block can go to a file and then to another object while somebody reads it.
+ * Whoever has copied the bytes out asks afterwards: true when they are those of the object. False:
+ * perhaps not; get again, with a pin. */
+bool pr_get_held(const struct pr_context *ctx, const struct pr_fetched *fetched);
 
 /* One more local reference each. PR_STALE if one of them is gone; then none was acquired. */
 PR_MUST_CHECK enum pr_status pr_acquire(struct pr_context *ctx, const struct pr_ref *refs,
@@ -93,7 +99,8 @@ bool pr_is_referenced(struct pr_context *ctx, struct pr_ref ref);
 
 struct pr_store_stats {
     uint64_t capacity_bytes, used_bytes, peak_bytes, pinned_bytes, largest_free_bytes;
-    uint32_t objects, edges;
+    uint64_t spilling_bytes, spilled_bytes, total_spilled_bytes, total_restored_bytes;
+    uint32_t objects, edges, spilled_objects;
 };
 PR_MUST_CHECK enum pr_status pr_store_stats(struct pr_context *ctx, struct pr_store_stats *stats);
 

@@ -1,6 +1,46 @@
 #include "tests/session_fixture.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
+
+/* ---- a directory for spilled objects, gone with the test program ---- */
+
+static char directory[] = "/tmp/pyray-test-XXXXXX";
+static int directory_fd = -1;
+static pid_t directory_owner;
+
+uint32_t fixture_files(void)
+{
+    uint32_t count = 0;
+    DIR *listing = opendir(directory);
+    REQUIRE(listing != NULL);
+    for (const struct dirent *entry; (entry = readdir(listing)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(listing);
+    return count;
+}
+
+static void remove_directory(void)
+{
+    DIR *listing = getpid() == directory_owner ? opendir(directory) : NULL;
+    if (listing == NULL) return;
+    for (const struct dirent *entry; (entry = readdir(listing)) != NULL;)
+        unlinkat(directory_fd, entry->d_name, 0);
+    closedir(listing);
+    rmdir(directory);
+}
+
+int fixture_directory(void)
+{
+    if (directory_fd >= 0) return directory_fd;
+    REQUIRE(mkdtemp(directory) != NULL);
+    directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    REQUIRE(directory_fd > 2);
+    directory_owner = getpid();
+    atexit(remove_directory);
+    return directory_fd;
+}
 
 void fixture_create(struct pr_context *ctx, uint64_t heap_bytes, uint32_t small_tables)
 {
@@ -14,6 +54,7 @@ void fixture_create(struct pr_context *ctx, uint64_t heap_bytes, uint32_t small_
     strcpy(config.resources[1].name, "GPU");
     config.resources[1].amount = PR_RESOURCE_UNIT;
     OK(pr_session_create(ctx, &config));
+    ctx->spill_fd = fixture_directory();
 }
 
 static uint32_t is_small(const struct pr_context *ctx)
@@ -24,6 +65,7 @@ static uint32_t is_small(const struct pr_context *ctx)
 void fixture_attach(struct pr_context *ctx, const struct pr_context *to, enum pr_slot_kind kind)
 {
     OK(pr_session_attach(ctx, dup(to->control_fd), dup(to->heap_fd), kind, is_small(to)));
+    ctx->spill_fd = to->spill_fd;
 }
 
 void fixture_worker(struct pr_context *ctx, struct pr_context *to)
@@ -32,6 +74,7 @@ void fixture_worker(struct pr_context *ctx, struct pr_context *to)
     if (pr_engine_root(to)->spawn_requests == 0) OK(pr_worker_request(to));
     OK(pr_worker_reserve(to, &slot));
     OK(pr_worker_attach(ctx, dup(to->control_fd), dup(to->heap_fd), slot, is_small(to)));
+    ctx->spill_fd = to->spill_fd;
 }
 
 struct shape_call {
@@ -121,7 +164,7 @@ struct pr_accounts fixture_accounts(struct pr_context *ctx)
 bool fixture_is_empty(struct pr_context *ctx, uint32_t slots)
 {
     struct pr_accounts a = fixture_accounts(ctx);
-    bool empty = a.objects + a.tasks + a.actors + a.edges + a.blocks + a.lanes == 0;
+    bool empty = a.objects + a.tasks + a.actors + a.edges + a.blocks + a.lanes + a.files == 0;
     bool equal = a.slots == slots && a.latches == slots && a.heap_used_bytes == 0;
     if (!empty || !equal)
         printf("  left: %u objects %u tasks %u actors %u edges %u blocks %u lanes %u slots %u "

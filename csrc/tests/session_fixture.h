@@ -7,6 +7,11 @@
 #include "tests/harness.h"
 
 /* A driver's session: 4 CPUs, 1 GPU, heap of `heap_bytes`, tables small or large. */
+/* The directory of spilled objects of all sessions of this program, made at the first call and
+ * removed at exit; and how many files are in it. */
+int fixture_directory(void);
+uint32_t fixture_files(void);
+
 void fixture_create(struct pr_context *ctx, uint64_t heap_bytes, uint32_t small_tables);
 /* Another process of the session: a driver or the supervisor. */
 void fixture_attach(struct pr_context *ctx, const struct pr_context *to, enum pr_slot_kind kind);

@@ -171,6 +171,7 @@ static void create_world(uint64_t seed)
 {
     world_create(&world, seed);
     for (int i = 0; i < WORLD_MEMBERS; i++) install(&world.member[i].ctx);
+    world_keep_files(&world);
     snapshot_open(&before, &world);
     beginning = calloc(1, world.reaper.control_size);
 }

@@ -42,6 +42,7 @@ _Noreturn static void live(uint32_t seat, pr_index slot, uint64_t seed)
     else
         OK(pr_session_attach(&self.ctx, dup(supervisor->control_fd), dup(supervisor->heap_fd),
                              PR_SLOT_DRIVER, 0));
+    self.ctx.spill_fd = supervisor->spill_fd;
     while (!self.leaving && harness.failures == 0) member_operate(&self);
     _exit(harness.failures > 0);
 }

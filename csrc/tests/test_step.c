@@ -264,6 +264,7 @@ static bool operate(uint64_t each, uint64_t limit)
 static void open_world(uint64_t seed)
 {
     world_create(&world, seed);
+    world_keep_files(&world);
     control_size = world.reaper.control_size;
     snapshot_open(&before, &world);
     open_live();

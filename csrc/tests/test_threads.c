@@ -57,6 +57,7 @@ static void create_session(uint64_t heap_bytes)
     strcpy(config.resources[0].name, "CPU");
     config.resources[0].amount = 4 * PR_RESOURCE_UNIT;
     OK(pr_session_create(&first, &config));
+    first.spill_fd = fixture_directory();
     if (one_mapping) first.header = (const struct pr_header *)first.writable;
 }
 

@@ -55,6 +55,14 @@ void world_create(struct world *world, uint64_t seed)
     choose_limit(world);
 }
 
+void world_keep_files(struct world *world)
+{
+#ifdef PR_CRASH_INJECTION
+    for (uint32_t i = 0; i < WORLD_MEMBERS; i++) world->member[i].ctx.keep_files = true;
+    world->reaper.keep_files = true;
+#endif
+}
+
 void world_destroy(struct world *world)
 {
     for (uint32_t i = 0; i < WORLD_MEMBERS; i++) pr_session_detach(&world->member[i].ctx, false);
@@ -67,6 +75,8 @@ void member_forget(struct member *m)
     m->leaving = m->running = m->sleeping = m->waiting = false;
     m->ref_count = m->pin_count = m->handle_count = m->call_count = 0;
     m->creating = (struct pr_ref){0};
+    m->spill.count = 0;
+    m->restore.ref.index = PR_NONE;
     m->latch = PR_NONE;
     m->begun = 0;
 }
@@ -193,8 +203,8 @@ static void run_all(struct pr_context *ctx, int round)
 static bool nothing_left(const struct pr_context *ctx, const struct pr_accounts *a)
 {
     return a->objects == ctx->header->pools[PR_POOL_ENVIRONMENT].used &&
-           a->tasks + a->actors + a->edges + a->blocks + a->lanes == 0 && a->heap_used_bytes == 0 &&
-           a->slots == 1 && a->latches == 1;
+           a->tasks + a->actors + a->edges + a->blocks + a->lanes + a->files == 0 &&
+           a->heap_used_bytes == 0 && a->slots == 1 && a->latches == 1;
 }
 
 static const char *describe(const struct pr_accounts *a)
@@ -202,8 +212,10 @@ static const char *describe(const struct pr_accounts *a)
     static char text[200];
     snprintf(
         text, sizeof text,
-        "left over: %u objects %u tasks %u actors %u edges %u blocks %u lanes %u slots %u latches",
-        a->objects, a->tasks, a->actors, a->edges, a->blocks, a->lanes, a->slots, a->latches);
+        "left over: %u objects %u tasks %u actors %u edges %u blocks %u lanes %u slots %u latches "
+        "%u files",
+        a->objects, a->tasks, a->actors, a->edges, a->blocks, a->lanes, a->slots, a->latches,
+        a->files);
     return text;
 }
 
@@ -225,8 +237,10 @@ const char *world_end(struct world *world)
     const char *what = "";
     for (int round = 0; round < 60; round++) {
         pr_index slot;
+        int error;
         if (!sweep_all(reaper)) return "sweep failed";
         if (!kill_detached(reaper)) return "kill failed";
+        if (pr_spill_clean(reaper, &error) != PR_OK) return "files not deleted";
         if (pr_audit(reaper, &accounts, &what) != PR_OK) return what;
         if (nothing_left(reaper, &accounts)) return NULL;
         if (pr_engine_root(reaper)->spawn_requests == 0 && pr_worker_request(reaper) != PR_OK)

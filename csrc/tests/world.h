@@ -11,7 +11,7 @@
 #include "tests/session_fixture.h"
 
 enum { WORLD_MEMBERS = 6, MEMBER_REFS = 20, MEMBER_PINS = 6, MEMBER_HANDLES = 3, MEMBER_WAITS = 8 };
-enum { WORLD_SHAPES = 5, WORLD_RESULTS = 40, MEMBER_CALLS = 4 };
+enum { WORLD_SHAPES = 5, WORLD_RESULTS = 40, MEMBER_CALLS = 4, MEMBER_SPILLS = 12 };
 
 enum role { ABSENT, DRIVER = 1, SUPERVISOR = 2, WORKER = 4 };
 
@@ -29,6 +29,9 @@ struct member {
     struct pr_ref pins[MEMBER_PINS];
     struct pr_ref handles[MEMBER_HANDLES]; /* of actors */
     struct pr_ref creating;                /* an unfinished put, or index none */
+    struct pr_spill spill;                 /* an unfinished round of spilling, or count 0 */
+    struct pr_spill_item spill_items[MEMBER_SPILLS];
+    struct pr_restore restore; /* an unfinished restore, or its reference's index none */
 
     bool running;
     struct pr_taken taken;
@@ -60,6 +63,11 @@ void world_create(struct world *world, uint64_t seed);
 /* Different demands: of CPUs, of half a GPU, and of workers of another environment. */
 void world_shapes(struct pr_context *ctx, pr_index shapes[WORLD_SHAPES]);
 void world_destroy(struct world *world);
+/* States of this world are gone back to: files stay, and may be of another future. */
+void world_keep_files(struct world *world);
+
+/* PR_OK? Otherwise it must be for lack of room. */
+bool member_done(struct member *member, const char *what, enum pr_status status);
 
 /* One random operation; returns its name. */
 const char *member_operate(struct member *member);

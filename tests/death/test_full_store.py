@@ -1,10 +1,11 @@
-"""A full store is an answer, not a crash."""
+"""A full store whose disk is full as well is an answer, not a crash."""
 
 from __future__ import annotations
 
 import gc
 import itertools
 import re
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,19 @@ from tests.death.ways import DEADLINE_S, settled
 pytestmark = pytest.mark.timeout(120)
 
 MIB = 1 << 20
+FULL = (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError)
+
+
+@pytest.fixture(scope="module")
+def deadly_session() -> Iterator[ModuleType]:
+    """A session in which no file can be written, as on a full disk."""
+    import pyray
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYRAY_FAILPOINTS", "spill.write=fail:28")
+        pyray.init(num_cpus=2, object_store_memory=64 << 20)
+    yield pyray
+    pyray.shutdown()
 
 
 def zeros(size: int) -> np.ndarray:
@@ -35,7 +49,7 @@ def fill(ray: ModuleType) -> list[Any]:
     while size >= 64:
         try:
             kept.append(ray.put(zeros(size)))
-        except exceptions.ObjectStoreFullError:
+        except FULL:
             size //= 2
     return kept
 
@@ -98,7 +112,7 @@ def test_no_room_even_for_the_error(ray: ModuleType, results: int) -> None:
     for task in tasks:
         refs = task.remote(100_000)
         for ref in refs if results > 1 else [refs]:  # an error may find a last gap: it is as good
-            with pytest.raises((exceptions.ObjectStoreFullError, exceptions.RayTaskError)):
+            with pytest.raises((*FULL, exceptions.RayTaskError)):
                 ray.get(ref, timeout=DEADLINE_S)
     kept.clear()
     del task, refs
@@ -109,7 +123,7 @@ def test_no_room_even_for_the_error(ray: ModuleType, results: int) -> None:
 def test_small_objects_until_full_and_empty_again(ray: ModuleType) -> None:
     before = testing.store_accounts()
     kept: list[Any] = []
-    with pytest.raises(exceptions.ObjectStoreFullError):
+    with pytest.raises(exceptions.OutOfDiskError):
         kept.extend(ray.put(bytes(2_000)) for _ in itertools.count())
     assert len(kept) > 25_000
     assert ray.get(kept[-1]) == bytes(2_000)

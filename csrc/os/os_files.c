@@ -1,0 +1,74 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+static enum pr_status failed(int *error)
+{
+    *error = errno;
+    return PR_DISK;
+}
+
+static enum pr_status open_at(int directory, const char *name, int flags, int *fd, int *error)
+{
+    do {
+        *fd = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+    } while (*fd < 0 && errno == EINTR);
+    return *fd < 0 ? failed(error) : PR_OK;
+}
+
+enum pr_status pr_os_file_create(int directory, const char *name, int *fd, int *error)
+{
+    return open_at(directory, name, O_WRONLY | O_CREAT | O_TRUNC, fd, error);
+}
+
+enum pr_status pr_os_file_open(int directory, const char *name, int *fd, int *error)
+{
+    return open_at(directory, name, O_RDONLY, fd, error);
+}
+
+enum pr_status pr_os_file_write(int fd, const void *source, uint64_t size_bytes, uint64_t offset,
+                                int *error)
+{
+    const char *from = source;
+    while (size_bytes > 0) {
+        ssize_t written = pwrite(fd, from, size_bytes, (off_t)offset);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return failed(error);
+        from += written;
+        offset += (uint64_t)written;
+        size_bytes -= (uint64_t)written;
+    }
+    return PR_OK;
+}
+
+enum pr_status pr_os_file_read(int fd, void *target, uint64_t size_bytes, uint64_t offset,
+                               int *error)
+{
+    char *to = target;
+    while (size_bytes > 0) {
+        ssize_t got = pread(fd, to, size_bytes, (off_t)offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return failed(error);
+        if (got == 0) {
+            *error = 0;
+            return PR_DISK;
+        }
+        to += got;
+        offset += (uint64_t)got;
+        size_bytes -= (uint64_t)got;
+    }
+    return PR_OK;
+}
+
+enum pr_status pr_os_file_close(int fd, int *error)
+{
+    return close(fd) == 0 || errno == EINTR ? PR_OK : failed(error);
+}
+
+enum pr_status pr_os_file_delete(int directory, const char *name, int *error)
+{
+    return unlinkat(directory, name, 0) == 0 || errno == ENOENT ? PR_OK : failed(error);
+}

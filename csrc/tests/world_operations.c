@@ -3,8 +3,9 @@
 #include "engine/chores.h"
 #include "tests/world.h"
 #include "tests/world_spilling.h"
+#include "tests/world_waiting.h"
 
-static void unexpected(struct member *m, const char *what, enum pr_status status)
+void member_unexpected(struct member *m, const char *what, enum pr_status status)
 {
     harness_fail(__FILE__, __LINE__, "%s answers: %s", what, pr_status_text(status));
     if (m->world != NULL) m->world->failures++;
@@ -14,7 +15,7 @@ static void unexpected(struct member *m, const char *what, enum pr_status status
 bool member_done(struct member *m, const char *what, enum pr_status status)
 {
     if (status == PR_OK) return true;
-    if (status != PR_FULL && status != PR_TABLE_FULL) unexpected(m, what, status);
+    if (status != PR_FULL && status != PR_TABLE_FULL) member_unexpected(m, what, status);
     return false;
 }
 
@@ -290,7 +291,7 @@ static void list_names(struct member *m)
     enum pr_status status;
     while ((status = pr_name_next(&m->ctx, &after, &name)) == PR_OK)
         CHECK(name.space_size == 5 && memcmp(name.text, names, 5) == 0);
-    if (status != PR_EMPTY) unexpected(m, "name_next", status);
+    if (status != PR_EMPTY) member_unexpected(m, "name_next", status);
 }
 
 static bool any_handle(struct member *m, struct pr_ref *handle)
@@ -359,7 +360,8 @@ static void note_taken(struct member *m, enum pr_status status)
     m->begun = 0;
     m->leaving = status == PR_EXIT;
     m->sleeping = status == PR_EMPTY;
-    if (status != PR_OK && status != PR_EXIT && status != PR_EMPTY) unexpected(m, "take", status);
+    if (status != PR_OK && status != PR_EXIT && status != PR_EMPTY)
+        member_unexpected(m, "take", status);
     for (uint32_t i = 0; m->running && i < m->taken.result_count; i += PR_STEP_RESULTS)
         OK(pr_task_results(&m->ctx, m->taken.task, i > 0 ? &m->results[i - 1] : NULL,
                            m->results + i, PR_MIN(PR_STEP_RESULTS, m->taken.result_count - i)));
@@ -461,7 +463,7 @@ static void take_another(struct member *m)
     if (status == PR_OK)
         m->call_count++;
     else if (status != PR_EMPTY && status != PR_EXIT)
-        unexpected(m, "take_of", status);
+        member_unexpected(m, "take_of", status);
 }
 
 /* Calls with few results, and no payload begun: the others are finished one by one. */
@@ -500,7 +502,7 @@ static void exchange(struct member *m)
     enum pr_status status = pr_exchange(&m->ctx, ended, count, free_of, new_ones, room, &taken);
     if (status == PR_TABLE_FULL) return;
     if (status != PR_OK && status != PR_EXIT) {
-        unexpected(m, "exchange", status);
+        member_unexpected(m, "exchange", status);
         return;
     }
     drop_calls(m, count);
@@ -566,69 +568,6 @@ static void interrupt(struct member *m)
     for (uint32_t i = 0; m->world != NULL && i < WORLD_MEMBERS; i++)
         if (m->world->member[i].role == WORKER)
             pr_interrupt_take(&m->ctx, m->world->member[i].ctx.slot);
-}
-
-/* ---- waiting ---- */
-
-static void claim_latch(struct member *m)
-{
-    if (m->latch == PR_NONE && !done(m, "claim", pr_latch_claim(&m->ctx, &m->latch)))
-        m->latch = PR_NONE;
-}
-
-static void unclaim_latch(struct member *m)
-{
-    if (m->latch == PR_NONE) return;
-    if (m->wait_latch == m->latch) m->waiting = false;
-    pr_index latch = m->latch;
-    m->latch = PR_NONE;
-    pr_latch_unclaim(&m->ctx, latch);
-}
-
-static uint32_t distinct_refs(struct member *m, struct pr_ref *refs)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < MEMBER_WAITS && m->ref_count > 0; i++) {
-        struct pr_ref ref = any_ref(m);
-        bool again = false;
-        for (uint32_t j = 0; j < count; j++) again |= refs[j].index == ref.index;
-        if (!again) refs[count++] = ref;
-    }
-    return count;
-}
-
-static bool choose_wait(struct member *m, struct pr_wait *wait, uint8_t *sealed)
-{
-    m->waiting = false;
-    m->wait_count = distinct_refs(m, m->wait_refs);
-    bool main_latch = m->role == DRIVER && (m->latch == PR_NONE || one_in(m, 2));
-    m->wait_latch = main_latch ? pr_slot_at(&m->ctx, m->ctx.slot)->latch : m->latch;
-    if (m->wait_count == 0 || m->wait_latch == PR_NONE) return false;
-    m->wait_need = 1 + below(m, m->wait_count);
-    m->wait_errors = one_in(m, 2);
-    *wait = (struct pr_wait){.refs = m->wait_refs,
-                             .count = m->wait_count,
-                             .need = m->wait_need,
-                             .stop_at_error = m->wait_errors,
-                             .latch = m->wait_latch,
-                             .sealed = sealed};
-    return true;
-}
-
-static void wait_arm(struct member *m)
-{
-    struct pr_wait wait;
-    uint8_t sealed[MEMBER_WAITS];
-    if (!choose_wait(m, &wait, sealed)) return;
-    if (one_in(m, 4)) {
-        enum pr_status polled = pr_wait_poll(&m->ctx, &wait);
-        if (polled != PR_OK && polled != PR_PENDING) unexpected(m, "wait_poll", polled);
-        return;
-    }
-    enum pr_status status = pr_wait_arm(&m->ctx, &wait, &m->wait_seen);
-    m->waiting = status == PR_PENDING;
-    if (m->waiting || !done(m, "wait_arm", status)) return;
-    pr_wait_disarm(&m->ctx, m->wait_latch);
 }
 
 /* ---- processes ---- */

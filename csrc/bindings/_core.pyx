@@ -24,6 +24,7 @@ from libc.string cimport memcmp, memcpy, memset, strlen
 from core cimport *
 
 import _pickle
+import contextvars
 import gc
 import os
 import sys
@@ -40,4 +41,5 @@ include "packed.pxi"
 include "spill.pxi"
 include "calls.pxi"
 include "worker.pxi"
+include "help.pxi"
 include "inspect.pxi"

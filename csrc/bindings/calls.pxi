@@ -316,6 +316,8 @@ cdef uint32_t wait_for(const pr_ref *refs, uint32_t count, uint32_t need, bint s
     wait.sealed = sealed if sealed != NULL else &one
     status = pr_wait_poll(&context, &wait)
     if status == PR_PENDING and timeout != 0:
+        if stop_at_error and timeout is None:   # a get, which needs them all
+            help(refs, count)
         wait.latch = my_latch()
         status = sleep_until(&wait, deadline)
     if status != PR_OK and status != PR_PENDING:
@@ -329,7 +331,9 @@ cdef pr_status sleep_until(pr_wait *wait, int64_t deadline) except *:
     cdef pr_status status
     cdef uint32_t seen = 0
     cdef bint lent = False
-    cdef pr_index task = running_task if threading.get_ident() == main_thread else 0
+    cdef pr_index task = 0
+    if threading.get_ident() == main_thread:
+        task = holding_task or running_task
     try:
         while True:
             status = pr_wait_arm(&context, wait, &seen)

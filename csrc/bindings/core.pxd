@@ -211,6 +211,8 @@ cdef extern from "pyray_core.h" nogil:
         pr_crew crew
         uint32_t environments
         uint32_t worker_count
+        uint32_t lent_count
+        uint32_t help_from
         uint32_t worker_limit
         uint32_t spawn_requests
         uint32_t ready_count
@@ -230,6 +232,7 @@ cdef extern from "pyray_core.h" nogil:
     struct pr_session_config:
         uint64_t heap_bytes
         uint32_t cpus
+        uint32_t help_from
         uint32_t worker_limit
         uint32_t resource_count
         pr_session_resource *resources

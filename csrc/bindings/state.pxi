@@ -152,6 +152,7 @@ def create_session(
         raise ValueError(f"resources: at most {PR_RESOURCE_MAX} kinds, got {len(resources)}")
     memset(&config, 0, sizeof(config))
     config.heap_bytes, config.cpus, config.worker_limit = heap_bytes, cpus, worker_limit
+    config.help_from = 2 * cpus + 2
     config.resource_count = len(resources)
     for i, (name, amount) in enumerate(resources.items()):
         copy_name(config.resources[i].name, name)

@@ -416,6 +416,8 @@ def worker_loop(translate, on_idle) -> None:
     cdef uint32_t seen = pr_latch_sequence(&context, latch)
     cdef Results results
     cdef pr_status status = pr_take(&context, &taken)
+    global translate_error
+    translate_error = translate
     while status != PR_EXIT:
         if status == PR_OK:
             results = run(&taken, translate)

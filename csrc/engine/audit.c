@@ -19,7 +19,7 @@ struct audit {
     uint32_t *task_lists; /* on how many lists a task was found */
     int64_t held[PR_RESOURCE_MAX];
     int64_t gpus[PR_GPU_MAX]; /* held of each */
-    uint32_t edges, waits, awaited, latches, claims;
+    uint32_t edges, waits, awaited, latches, claims, lent;
 };
 
 static uint32_t high_water(const struct audit *a, uint32_t pool)
@@ -352,6 +352,10 @@ static enum pr_status walk_task(struct audit *a, pr_index task)
     if (t->actor != PR_NONE && t->state != PR_TASK_KEPT)
         PR_TRY(count_ref(a, pr_actor_at(a->ctx, t->actor)->handle));
     if (t->flags & PR_TASK_HOLDS) add_held(a, t->shape, t->gpus, t->flags & PR_TASK_LENT);
+    if (t->flags & PR_TASK_LENT) {
+        CHECK(t->state == PR_TASK_RUNNING && (t->flags & PR_TASK_HOLDS));
+        a->lent++;
+    }
     bool in_lane = t->flags & PR_TASK_IN_LANE;
     if (t->state == PR_TASK_WAITING)
         CHECK(on_lists == (in_lane ? 1u : 0u) && (in_lane || t->awaited > 0));
@@ -415,6 +419,7 @@ static enum pr_status check_resources(struct audit *a)
     const struct pr_engine_root *root = pr_engine_root(a->ctx);
     for (uint32_t i = 0; i < root->resource_count; i++)
         CHECK(root->resources[i].total == root->resources[i].free + a->held[i]); /* A6 */
+    CHECK(root->lent_count == a->lent);
     int64_t total = root->gpu != 0 ? root->resources[root->gpu - 1].total : 0;
     for (uint32_t i = 0; i < root->gpu_count; i++, total -= PR_RESOURCE_UNIT)
         CHECK(root->gpus[i] + a->gpus[i] == PR_MIN(total, PR_RESOURCE_UNIT));

@@ -229,6 +229,8 @@ struct pr_engine_root {
     uint32_t class_count;
     uint32_t class_cursor;
     uint32_t resource_count;
+    uint32_t lent_count;      /* tasks that wait and have lent their resources */
+    uint32_t help_from;       /* as many of them, and tasks help each other (engine/help.h) */
     uint32_t signal_requests; /* the supervisor looks for slots that ask for a signal */
     uint32_t cpu, gpu;        /* which resources these are, counted from 1; 0: there is none */
     uint32_t gpu_count;

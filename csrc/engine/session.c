@@ -128,6 +128,7 @@ static enum pr_status initialise(struct pr_context *ctx, void *argument)
     const struct pr_engine_root *root = pr_engine_root(ctx);
     pr_heap_init(ctx);
     TX_SET(ctx, root->worker_limit, config->worker_limit);
+    TX_SET(ctx, root->help_from, config->help_from);
     TX_SET(ctx, root->start_limit, PR_MAX(1u, config->cpus * PR_START_LIMIT_PER_CPU));
     TX_SET(ctx, root->resource_count, config->resource_count);
     for (uint32_t i = 0; i < config->resource_count; i++) {

@@ -34,6 +34,8 @@ void pr_task_unlink_running(struct pr_context *ctx, pr_index task)
     const struct pr_task *t = pr_task_at(ctx, task);
     PR_ASSERT(t->state == PR_TASK_RUNNING);
     pr_task_unlink(ctx, &pr_slot_at(ctx, t->claim)->running, task);
+    if (t->flags & PR_TASK_LENT)
+        TX_SET(ctx, pr_engine_root(ctx)->lent_count, pr_engine_root(ctx)->lent_count - 1);
     if (t->flags & PR_TASK_HOLDS)
         pr_resources_give(ctx, t->shape, t->gpus, t->flags & PR_TASK_LENT);
     TX_SET(ctx, t->flags, t->flags & ~(uint32_t)(PR_TASK_HOLDS | PR_TASK_LENT));
@@ -222,9 +224,18 @@ static enum pr_status lend(struct pr_context *ctx, void *argument)
     if (t->state != PR_TASK_RUNNING || (t->flags & PR_TASK_LENT) || !(t->flags & PR_TASK_HOLDS))
         return PR_OK;
     TX_SET(ctx, t->flags, t->flags | PR_TASK_LENT);
+    TX_ADD(ctx, pr_engine_root(ctx)->lent_count, 1);
     pr_resources_lend(ctx, t->shape);
     pr_sched_nudge(ctx);
     return PR_OK;
+}
+
+void pr_task_take_back(struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    TX_SET(ctx, t->flags, t->flags & ~(uint32_t)PR_TASK_LENT);
+    TX_SET(ctx, pr_engine_root(ctx)->lent_count, pr_engine_root(ctx)->lent_count - 1);
+    pr_resources_reclaim(ctx, t->shape);
 }
 
 static enum pr_status reclaim(struct pr_context *ctx, void *argument)
@@ -232,8 +243,7 @@ static enum pr_status reclaim(struct pr_context *ctx, void *argument)
     const pr_index *task = argument;
     const struct pr_task *t = pr_task_at(ctx, *task);
     if (t->state != PR_TASK_RUNNING || !(t->flags & PR_TASK_LENT)) return PR_OK;
-    TX_SET(ctx, t->flags, t->flags & ~(uint32_t)PR_TASK_LENT);
-    pr_resources_reclaim(ctx, t->shape);
+    pr_task_take_back(ctx, *task);
     return PR_OK;
 }
 

@@ -23,6 +23,8 @@ void pr_task_cancel(struct pr_context *ctx, pr_index task, const struct pr_failu
  */
 void pr_task_link(struct pr_context *ctx, const uint32_t *head, pr_index task);
 void pr_task_unlink(struct pr_context *ctx, const uint32_t *head, pr_index task);
+/* Reclaims what the task has lent. */
+void pr_task_take_back(struct pr_context *ctx, pr_index task);
 /* Off the list of running tasks; gives its resources back. */
 void pr_task_unlink_running(struct pr_context *ctx, pr_index task);
 /* The task has ended and its results are sealed: drops everything that it held. */

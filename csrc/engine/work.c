@@ -36,13 +36,25 @@ static void describe(const struct pr_context *ctx, pr_index task, struct pr_take
     memcpy(taken->value, t->value, t->size_bytes);
 }
 
-static void start_task(struct pr_context *ctx, pr_index task)
+static void make_running(struct pr_context *ctx, pr_index task)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
     TX_SET(ctx, t->state, PR_TASK_RUNNING);
     TX_SET(ctx, t->attempt, t->attempt + 1);
     TX_SET(ctx, t->started_ns, pr_os_monotonic_ns());
     pr_task_link(ctx, &pr_slot_at(ctx, ctx->slot)->running, task);
+}
+
+void pr_work_start(struct pr_context *ctx, pr_index task, struct pr_taken *taken)
+{
+    make_running(ctx, task);
+    describe(ctx, task, taken);
+}
+
+static void start_task(struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    make_running(ctx, task);
     if (t->flags & PR_TASK_OF_ACTOR) return;
     if (t->flags & PR_TASK_CREATES_ACTOR) pr_actor_starts(ctx, t->actor, ctx->slot);
     pr_resources_take(ctx, t->shape, &t->gpus);
@@ -223,7 +235,8 @@ struct finish {
     const struct pr_value *results;
     uint32_t count;
     bool first; /* begins at the first result, also when a call before gave up half way */
-    struct pr_taken *next; /* NULL: more results follow */
+    bool last;
+    struct pr_taken *next; /* NULL: take none */
 };
 
 static enum pr_status seal_share(struct pr_context *ctx, const struct finish *op)
@@ -246,11 +259,10 @@ static bool finish_creation(struct pr_context *ctx, pr_index task)
     bool killed = a->state == PR_ACTOR_DEAD; /* meanwhile */
     bool failed = killed || (pr_object_at(ctx, t->results)->flags & PR_FLAG_ERROR);
     if (!failed && (t->flags & PR_TASK_KEEPS)) {
-        if (t->flags & PR_TASK_LENT) pr_resources_reclaim(ctx, t->shape);
+        if (t->flags & PR_TASK_LENT) pr_task_take_back(ctx, task);
         TX_SET(ctx, pr_slot_at(ctx, ctx->slot)->shape, t->shape);
         TX_SET(ctx, pr_slot_at(ctx, ctx->slot)->gpus, t->gpus);
-        TX_SET(ctx, t->flags,
-               t->flags & ~(uint32_t)(PR_TASK_HOLDS | PR_TASK_LENT)); /* the process has them now */
+        TX_SET(ctx, t->flags, t->flags & ~(uint32_t)PR_TASK_HOLDS); /* the process has them now */
     }
     pr_actor_created(ctx, t->actor, ctx->slot, failed);
     return !failed && a->restarts_left != 0;
@@ -285,9 +297,11 @@ static enum pr_status finish(struct pr_context *ctx, void *argument)
     if (!is_ours(ctx, op->task)) return PR_STATE;
     if (op->first && t->next_result != t->results) TX_SET(ctx, t->next_result, t->results);
     PR_TRY(seal_share(ctx, op));
-    if (op->next == NULL) return PR_OK;
+    if (!op->last) return PR_OK;
     end_running(ctx, op->task);
-    return take(ctx, UINT32_MAX, op->next);
+    if (op->next != NULL) return take(ctx, UINT32_MAX, op->next);
+    pr_sched_nudge(ctx); /* what waited for the results */
+    return PR_OK;
 }
 
 /* How many of the results go into one transaction. */
@@ -312,10 +326,11 @@ enum pr_status pr_finish(struct pr_context *ctx, pr_index task, const struct pr_
         op.first = false;
         op.results += op.count;
     }
+    op.last = true;
     op.next = next;
     enum pr_status status = pr_operate(ctx, finish, &op);
     PR_FAILPOINT(ctx, FINISH_AFTER);
-    return answer(ctx, status, next);
+    return next == NULL ? status : answer(ctx, status, next);
 }
 
 /* ---- many at a time ---- */

@@ -34,6 +34,9 @@ PR_MUST_CHECK enum pr_status pr_take(struct pr_context *ctx, struct pr_taken *ta
 PR_MUST_CHECK enum pr_status pr_take_of(struct pr_context *ctx, uint32_t groups,
                                         struct pr_taken *taken, bool *more);
 
+/* Makes a task of no queue this process's, without resources of its own (inside a transaction). */
+void pr_work_start(struct pr_context *ctx, pr_index task, struct pr_taken *taken);
+
 /* A call that has ended, with all its results: at most PR_STEP_RESULTS of them, with at most
  * PR_STEP_EDGES children together. */
 struct pr_ended {
@@ -71,7 +74,7 @@ void pr_result_abort(struct pr_context *ctx, struct pr_ref result);
 /* Seals the task's results, all of them and in order, ends it, and takes the next one in the same
  * transaction as the last of them. An inline result has at most PR_STEP_EDGES children. Answers as
  * pr_take; after another answer (PR_STALE: a child is gone) the task is still this worker's and can
- * be finished again. */
+ * be finished again. Without `next` no task is taken. */
 PR_MUST_CHECK enum pr_status pr_finish(struct pr_context *ctx, pr_index task,
                                        const struct pr_value *results, uint32_t result_count,
                                        struct pr_taken *next);

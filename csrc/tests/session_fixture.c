@@ -47,6 +47,7 @@ void fixture_create(struct pr_context *ctx, uint64_t heap_bytes, uint32_t small_
     struct pr_session_config config = {.heap_bytes = heap_bytes,
                                        .cpus = 4,
                                        .worker_limit = 8,
+                                       .help_from = 1,
                                        .resource_count = 2,
                                        .small_tables = small_tables};
     strcpy(config.resources[0].name, "CPU");

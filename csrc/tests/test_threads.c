@@ -52,8 +52,11 @@ static void detach(struct pr_context *ctx, const struct pr_context *saved)
 /* No more workers than threads: a worker that is asked for would be waited for in vain. */
 static void create_session(uint64_t heap_bytes)
 {
-    struct pr_session_config config = {
-        .heap_bytes = heap_bytes, .cpus = 2, .worker_limit = WORKERS, .resource_count = 1};
+    struct pr_session_config config = {.heap_bytes = heap_bytes,
+                                       .cpus = 2,
+                                       .worker_limit = WORKERS,
+                                       .help_from = 1,
+                                       .resource_count = 1};
     strcpy(config.resources[0].name, "CPU");
     config.resources[0].amount = 4 * PR_RESOURCE_UNIT;
     OK(pr_session_create(&first, &config));

@@ -1,6 +1,7 @@
 /* The random operations of tests/world.h. Each checks that the answer is one of those it may get;
  * tables and heap are small, so that running out of room is among them. */
 #include "engine/chores.h"
+#include "engine/help.h"
 #include "tests/world.h"
 #include "tests/world_spilling.h"
 #include "tests/world_waiting.h"
@@ -544,6 +545,22 @@ static void lend(struct member *m)
         pr_task_reclaim(&m->ctx, m->taken.task);
 }
 
+/* The helped task ends at once: what comes in between is other members' work. */
+static void help(struct member *m)
+{
+    struct pr_taken taken;
+    struct pr_value values[WORLD_RESULTS];
+    if (!m->running || m->ref_count == 0) return;
+    struct pr_ref awaited = any_ref(m);
+    bool spoilt = spoil(m, &awaited, 1);
+    enum pr_status status = pr_help_take(&m->ctx, m->taken.task, awaited, &taken);
+    if (status == PR_EMPTY || (spoilt && status == PR_STALE) || !done(m, "help", status)) return;
+    for (uint32_t i = 0; i < taken.result_count; i++)
+        values[i] = (struct pr_value){.kind = 1, .bytes = "", .size_bytes = 0};
+    while (!done(m, "finish", pr_finish(&m->ctx, taken.task, values, taken.result_count, NULL)))
+        ;
+}
+
 static void cancel(struct member *m)
 {
     if (m->ref_count == 0) return;
@@ -651,6 +668,7 @@ static const struct {
     {"finish", finish, WORKER, 12},
     {"borrow", borrow, WORKER, 4},
     {"lend", lend, WORKER, 3},
+    {"help", help, WORKER, 4},
     {"cancel", cancel, 7, 4},
     {"notice_cancel", notice_cancel, WORKER, 3},
     {"interrupt", interrupt, SUPERVISOR, 1},

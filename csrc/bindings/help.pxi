@@ -16,6 +16,7 @@ cdef class Waiting:
     cdef str name
     cdef uint64_t serial
     cdef uint32_t attempt
+    cdef pr_ref result
     cdef bint is_interruptible
 
 
@@ -26,12 +27,15 @@ cdef Waiting set_aside():
     if holding_task == 0:
         holding_task = running_task
     waiting.task, waiting.is_interruptible = running_task, interruptible
+    waiting.result = current_result
     waiting.name, waiting.serial, waiting.attempt = current_name, current_serial, current_attempt
     return waiting
 
 
 cdef int go_on(Waiting waiting) except -1:
     global running_task, current_name, current_serial, current_attempt, interruptible, holding_task
+    global current_result
+    current_result = waiting.result
     running_task, holding_task = waiting.task, waiting.holding
     current_name, current_serial, current_attempt = waiting.name, waiting.serial, waiting.attempt
     interruptible = waiting.is_interruptible

@@ -51,9 +51,9 @@ def lend_resources(*, bint lend) -> None:
     """Lend the current task's CPUs, or take them back."""
     if running_task != 0 and not lending:
         if lend:
-            pr_task_lend(&context, running_task)
+            pr_task_lend(&context, holding_task or running_task)
         else:
-            pr_task_reclaim(&context, running_task)
+            pr_task_reclaim(&context, holding_task or running_task)
 
 
 def note_retry() -> None:

@@ -1,11 +1,12 @@
 /* A task that waits for another which has not started may run it itself, in the same process.
  *
  * Without that every level of nesting blocks one more process: a recursion 1,000 deep would need
- * 1,000 of them. It is done only when many tasks wait already (help_from in pr_session_config) and no worker is idle,
- * since the two tasks then share a process: globals, the current directory, and death. Hence also:
+ * 1,000 of them. It is done only when many tasks wait already (pr_session_config.help_from) and no
+ * worker is idle, since the two tasks then share a process: globals, the current directory, and
+ * death. Hence also:
  *
- *   - both are plain tasks with the same demands, none of them GPUs; the helped one runs on what the waiting one
- *     holds, which is not lent meanwhile, and holds nothing of its own;
+ *   - both are plain tasks with the same demands, none of them GPUs; the helped one runs on what
+ *     the waiting one holds, which is not lent meanwhile, and holds nothing of its own;
  *   - both run for the first time and may be retried: should the process die of the one, both run
  *     again, each in a process of its own.
  */

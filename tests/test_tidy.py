@@ -13,6 +13,7 @@ import pytest
 from tests.support import ROOT
 
 LINE_LENGTH = 100
+DIRECTIVE = re.compile(r"  # (noqa: [A-Z]|type: ignore\[).*")  # stays on its line
 FILE_LINES = 700
 FUNCTION_LINES = 90
 FOLDERS = ("pyray", "csrc", "tests", "benchmarks", "examples")
@@ -74,7 +75,7 @@ def test_lines_are_short_and_end_without_spaces() -> None:
     found = []
     for path in SOURCES:
         for number, line in enumerate(path.read_text().splitlines(), 1):
-            if len(line) > LINE_LENGTH:
+            if len(DIRECTIVE.sub("", line)) > LINE_LENGTH:
                 found.append(f"{name_of(path)}:{number}: {len(line)} characters")
     for path in FILES:
         text = path.read_text()

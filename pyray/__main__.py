@@ -2,4 +2,5 @@
 
 from pyray.cli import main
 
-main(prog_name="pyray")
+if __name__ == "__main__":
+    main(prog_name="pyray")

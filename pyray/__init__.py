@@ -2,8 +2,9 @@
 
 from pyray import exceptions as exceptions
 from pyray._core import ObjectRef as ObjectRef
-from pyray.actors import ActorHandle as ActorHandle
-from pyray.actors import method as method
+from pyray.actor_handle import ActorHandle as ActorHandle
+from pyray.actor_methods import method as method
+from pyray.actors import get_actor as get_actor
 from pyray.calls import available_resources as available_resources
 from pyray.calls import cancel as cancel
 from pyray.calls import cluster_resources as cluster_resources
@@ -39,6 +40,7 @@ __all__ = [
     "cluster_resources",
     "exceptions",
     "get",
+    "get_actor",
     "get_gpu_ids",
     "get_runtime_context",
     "init",

@@ -1,157 +1,29 @@
-"""@remote on classes: actors, their handles and methods."""
+"""@remote on classes: actor classes, and actors found by name."""
 
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+import json
+from typing import Any, NoReturn, cast
 
 from pyray import runtime
 from pyray._core import PICKLING_ERRORS
+from pyray.actor_handle import ActorHandle, ActorInfo, _load_weak
+from pyray.actor_methods import is_async, methods_of
 from pyray.code import Code
 from pyray.demands import demand_of
-from pyray.engine import Submitter, TaskSpec
-from pyray.options import validate_actor_options
+from pyray.engine import ActorPlan, Engine, Submitter, TaskSpec
+from pyray.exceptions import ActorAlreadyExistsError
+from pyray.options import ACTOR_OPTIONS, validate_actor_options
+from pyray.remote_call import RemoteCallable
 from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
 
-if TYPE_CHECKING:
-    from pyray._core import ObjectRef
+ASYNC_CONCURRENCY = 1000
+"""So many calls of an asynchronous actor run at a time unless it says otherwise (Ray's value)."""
 
 
-class ActorMethod:
-    """One method of one actor; `handle.method.remote(...)` submits a call.
-
-    It keeps the actor alive, but does not know the `ActorHandle` that keeps it: in a cycle, the
-    actor would not end with its last handle.
-    """
-
-    __slots__ = ("_handle", "_name", "_num_returns", "_signature", "_submitter", "_title")
-
-    def __init__(
-        self, handle: ObjectRef, title: str, signature: CallSignature, num_returns: int | str
-    ) -> None:
-        self._handle = handle
-        self._title = title  # Class.method
-        self._name = title.rpartition(".")[2]
-        self._signature = signature
-        self._num_returns = num_returns
-        self._submitter: Submitter | None = None
-
-    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Submit a call. One caller's calls run in the order made.
-
-        Returns:
-            A reference to the result; with `num_returns` > 1 a list of them, with 0 None.
-
-        Raises:
-            TypeError: If the arguments do not fit the method's signature.
-        """
-        submitter = self._submitter
-        if submitter is None:
-            if isinstance(self._num_returns, str):
-                raise NotImplementedError(
-                    f"{self._title}: {self._num_returns} methods are not available "
-                    "in this version of pyray."
-                )
-            spec = TaskSpec(self._title, self._num_returns)
-            submitter = self._submitter = runtime.engine().actor_method(
-                self._handle, self._name, spec
-            )
-        signature = self._signature
-        if kwargs or not signature.min_positional <= len(args) <= signature.max_positional:
-            signature.check(args, kwargs)
-        try:
-            return submitter.submit(args, kwargs)
-        except PICKLING_ERRORS as error:
-            raise unfit_argument(self._title, args, kwargs, error) from error
-
-    def options(self, *, num_returns: int | None = None, name: str | None = None) -> ActorMethod:
-        """Return the same method with other options."""
-        del name
-        count = self._num_returns if num_returns is None else num_returns
-        return ActorMethod(self._handle, self._title, self._signature, count)
-
-    def _remote(
-        self,
-        args: tuple[Any, ...] | None = None,
-        kwargs: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> Any:
-        method = self.options(**options) if options else self
-        return method.remote(*(args or ()), **(kwargs or {}))
-
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: the method runs elsewhere.
-
-        Raises:
-            TypeError: Always.
-        """
-        del args, kwargs
-        raise TypeError(
-            f"Actor methods cannot be called directly. Instead of running 'object.{self._name}()', "
-            f"try 'object.{self._name}.remote()'."
-        )
-
-
-class ActorHandle:
-    """A reference to an actor.
-
-    It can be passed to tasks and other actors, stored, hashed and compared. The actor ends when
-    its last handle is gone and its calls are done.
-    """
-
-    def __init__(
-        self,
-        handle: ObjectRef,
-        class_name: str,
-        methods: dict[str, tuple[CallSignature, int | str]],
-    ) -> None:
-        self._handle = handle
-        self._class_name = class_name
-        self._methods = methods
-
-    def __getattr__(self, name: str) -> ActorMethod:
-        """Return the method of that name."""
-        if name.startswith("__") and name.endswith("__"):
-            raise AttributeError(name)
-        try:
-            signature, num_returns = self._methods[name]
-        except KeyError:
-            raise AttributeError(f"'{self._class_name}' object has no attribute '{name}'") from None
-        title = f"{self._class_name}.{name}"
-        method = ActorMethod(self._handle, title, signature, num_returns)
-        self.__dict__[name] = method
-        return method
-
-    @property
-    def _actor_id(self) -> Any:
-        from pyray.ids import ActorID
-
-        return ActorID(self._handle.binary()[:12] + b"\x01\x00\x00\x00")
-
-    @property
-    def _ray_actor_id(self) -> Any:
-        return self._actor_id
-
-    def __hash__(self) -> int:
-        """Equal handles hash equally in every process."""
-        return hash(self._handle)
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether both are handles of one actor."""
-        return isinstance(other, ActorHandle) and self._handle == other._handle
-
-    def __repr__(self) -> str:
-        """Name the class and the actor."""
-        return f"Actor({self._class_name}, {self._actor_id.hex()})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """A pickled handle is a handle of the same actor."""
-        return ActorHandle, (self._handle, self._class_name, self._methods)
-
-
-class ActorClass:
+class ActorClass(RemoteCallable):
     """A class whose instances live in worker processes; `Class.remote(...)` makes one.
 
     Example:
@@ -180,7 +52,17 @@ class ActorClass:
         self._options = options
         self._code = code
         self._constructor = CallSignature(cls)
-        self._methods = _methods_of(cls)
+        self._groups = _groups_of(options.get("concurrency_groups"))
+        self._info = ActorInfo(
+            cls.__name__,
+            methods_of(cls),
+            tuple(self._groups),
+            options.get("max_task_retries") or 0,
+            max(0, options.get("max_pending_calls") or 0),
+        )
+        for method in self._info.methods.values():
+            self._info.group_number(method.group)
+        self._submitter: Submitter | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: instances are made with `.remote()`.
@@ -217,47 +99,99 @@ class ActorClass:
     def remote(self, /, *args: Any, **kwargs: Any) -> ActorHandle:
         """Create an actor: a process in which the constructor runs with these arguments.
 
+        With the options `name` and `get_if_exists`, return the actor of that name if there is one.
+
         Raises:
             TypeError: If the arguments do not fit the constructor's signature.
+            ActorAlreadyExistsError: If the name is taken.
         """
         self._constructor.check(args, kwargs)
-        engine = runtime.engine()
-        code, _ = self._code.find(engine)
-        spec = TaskSpec(
-            f"{self.__name__}.__init__",
-            1,
-            demand_of(self._options, default_cpus=1),
-            0,
-            label_selector=self._options.get("label_selector") or {},
-            runtime_env=self._options.get("runtime_env") or {},
-        )
-        keeps = any(
-            self._options.get(name) for name in ("num_cpus", "num_gpus", "memory", "resources")
-        )
-        if self._options.get("num_cpus") is None and keeps:
-            spec = replace(spec, resources=demand_of(self._options, default_cpus=0))
-        submitter = engine.actor(code, spec, keeps_resources=keeps)
+        if not self._options.get("get_if_exists"):
+            return self._create(args, kwargs)
+        name, namespace = self._options["name"], self._options.get("namespace")
+        while True:
+            found = _find(name, namespace)
+            if found is not None:
+                return found
+            try:
+                return self._create(args, kwargs)
+            except ActorAlreadyExistsError:  # between the two
+                continue
+
+    def _create(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ActorHandle:
+        submitter = self._submitter
+        if submitter is None or not submitter.is_current:
+            submitter = self._prepare(runtime.engine())
         try:
             handle, _created = submitter.submit(args, kwargs)
         except PICKLING_ERRORS as error:
             raise unfit_argument(self.__name__, args, kwargs, error) from error
-        return ActorHandle(handle, self.__name__, self._methods)
+        except ActorAlreadyExistsError:
+            raise ActorAlreadyExistsError(self._name_is_taken()) from None
+        return ActorHandle.of(handle, self._info)
+
+    def _prepare(self, engine: Engine) -> Submitter:
+        code, is_borrowed = self._code.find(engine)
+        keeps = any(
+            self._options.get(name) for name in ("num_cpus", "num_gpus", "memory", "resources")
+        )
+        default_cpus = 0 if keeps else 1
+        demand = demand_of(self._options, default_cpus=default_cpus)
+        spec = TaskSpec(
+            f"{self.__name__}.__init__",
+            1,
+            demand,
+            0,
+            label_selector=self._options.get("label_selector") or {},
+            runtime_env=self._options.get("runtime_env") or {},
+        )
+        plan = self._plan(engine, keeps_resources=keeps)
+        submitter = engine.actor(code, spec, plan, borrowed=is_borrowed)
+        self._submitter = submitter
+        return submitter
+
+    def _option(self, name: str) -> Any:
+        return self._options.get(name, ACTOR_OPTIONS[name].default)
+
+    def _plan(self, engine: Engine, *, keeps_resources: bool) -> ActorPlan:
+        name = self._option("name")
+        runs_async = is_async(self._cls)
+        concurrency = self._option("max_concurrency") or (ASYNC_CONCURRENCY if runs_async else 1)
+        runs_many = runs_async or concurrency > 1 or bool(self._groups)
+        out_of_order = self._option("allow_out_of_order_execution")
+        loop = "" if not runs_many else "async" if runs_async else "threads"
+        settings = {
+            "loop": loop,
+            "limits": [concurrency, *self._groups.values()],
+            "groups": self._info.groups,
+            "max_task_retries": self._info.max_task_retries,
+            "max_pending_calls": self._info.max_pending_calls,
+        }
+        is_plain = not (runs_many or self._info.max_task_retries or self._info.max_pending_calls)
+        return ActorPlan(
+            name=name,
+            namespace=self._option("namespace") or runtime.namespace(),
+            about=None if name is None else engine.put(self._info),
+            is_detached=self._option("lifetime") == "detached",
+            out_of_order=runs_many if out_of_order is None else out_of_order,
+            groups=len(self._groups),
+            max_restarts=self._option("max_restarts") or 0,
+            keeps_resources=keeps_resources,
+            settings="" if is_plain else json.dumps(settings),
+        )
+
+    def _name_is_taken(self) -> str:
+        name = self._option("name")
+        namespace = self._option("namespace") or runtime.namespace()
+        return (
+            f"The name {name} (namespace={namespace}) is already taken. Please use a different "
+            f"name or get the existing actor using ray.get_actor('{name}', namespace='{namespace}')"
+        )
 
     def options(self, **options: Any) -> ActorClass:
         """Return the same class with other options."""
         validated = validate_actor_options(options, in_options=True)
-        _refuse_unsupported(validated)
         return ActorClass(self._code, {**self._options, **validated})
-
-    def _remote(
-        self,
-        args: tuple[Any, ...] | None = None,
-        kwargs: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> ActorHandle:
-        """Create with explicit arguments and options."""
-        actor_class = self.options(**options) if options else self
-        return actor_class.remote(*(args or ()), **(kwargs or {}))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as code and options."""
@@ -268,75 +202,70 @@ class ActorClassInheritanceException(TypeError):  # noqa: N818  (Ray's name)
     """A class was derived from an actor class."""
 
 
-UNSUPPORTED = ("max_restarts", "lifetime", "get_if_exists", "concurrency_groups")
-
-
-def _refuse_unsupported(options: dict[str, Any]) -> None:
-    """What would silently mean something else is refused until it exists."""
-    for name in UNSUPPORTED:
-        if options.get(name):
-            raise NotImplementedError(
-                f"The actor option '{name}' is not available in this version of pyray."
-            )
-    if options.get("name") is not None:
-        raise NotImplementedError("Named actors are not available in this version of pyray.")
-    if (options.get("max_concurrency") or 1) > 1:
-        raise NotImplementedError("max_concurrency > 1 is not available in this version of pyray.")
-
-
 def make_actor_class(cls: type, options: dict[str, Any]) -> ActorClass:
     """Return the actor class of a user's class."""
-    _refuse_unsupported(options)
     return ActorClass(cls, options)
 
 
-def _methods_of(cls: type) -> dict[str, tuple[CallSignature, int | str]]:
-    """Return signature and number of results of each method; a word for what is not available."""
-    methods: dict[str, tuple[CallSignature, int | str]] = {}
-    for name, function in inspect.getmembers(cls, callable):
-        if name.startswith("__") and name.endswith("__") and name != "__call__":
-            continue
-        if inspect.isfunction(inspect.unwrap(function)) or inspect.ismethod(function):
-            count = getattr(function, "__ray_num_returns__", _default_returns(function))
-            methods[name] = (CallSignature.of_method(cls, name), count)
-    return methods
+def _groups_of(given: Any) -> dict[str, int]:
+    """Return how many calls may run at a time, by group."""
+    if isinstance(given, list | tuple):
+        return {group["name"]: group["max_concurrency"] for group in given}
+    return dict(given or {})
 
 
-def _default_returns(function: Any) -> int | str:
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        return "async"
-    return "generator" if inspect.isgeneratorfunction(function) else 1
+def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
+    """Return a handle of the actor of that name.
 
+    The handle is weak: it does not keep the actor, whose other handles do, or which is detached.
 
-def method(*args: Any, **kwargs: Any) -> Any:
-    """Set options of an actor's method: `@ray.method(num_returns=2)`.
+    Args:
+        name: The actor's name, given as the option `name` when it was made.
+        namespace: Where the name is known; None: in the namespace of `ray.init`.
+
+    Raises:
+        ValueError: If there is no such actor, or `name` is empty.
 
     Example:
         >>> import pyray as ray
         >>> @ray.remote
-        ... class Divider:
-        ...     @ray.method(num_returns=2)
-        ...     def divide(self, a, b):
-        ...         return a // b, a % b
-        >>> ray.get(Divider.remote().divide.remote(7, 2))
-        [3, 1]
-
-    Raises:
-        ValueError: If an option is unknown or not available.
+        ... class Settings:
+        ...     def colour(self):
+        ...         return "green"
+        >>> kept = Settings.options(name="settings").remote()
+        >>> ray.get(ray.get_actor("settings").colour.remote())
+        'green'
     """
-    if args or not kwargs:
+    if not name:
+        raise ValueError("Please supply a non-empty value to get_actor")
+    validate_actor_options({"namespace": namespace}, in_options=True)
+    found = _find(name, namespace)
+    if found is None:
         raise ValueError(
-            "The @ray.method decorator must be applied using at least one of the arguments, "
-            "for example @ray.method(num_returns=2)."
+            f"Failed to look up actor with name '{name}'. This could be because 1. You are trying "
+            "to look up a named actor you didn't create. 2. The named actor died. 3. You did not "
+            "use a namespace matching the namespace of the actor."
         )
-    unknown = set(kwargs) - {"num_returns"}
-    if unknown:
-        raise ValueError(
-            f"@ray.method: {', '.join(sorted(unknown))} is not available in this version of pyray."
-        )
+    return found
 
-    def annotate(function: Any) -> Any:
-        function.__ray_num_returns__ = kwargs["num_returns"]
-        return function
 
-    return annotate
+def _find(name: str, namespace: str | None) -> ActorHandle | None:
+    engine = runtime.engine()
+    found = engine.find_actor(namespace or runtime.namespace(), name)
+    if found is None:
+        return None
+    key, about = found
+    id_ = key[0].to_bytes(4, "big") + key[1].to_bytes(4, "big") + about.binary()[8:12]
+    return _load_weak(key, id_ + b"\x01\x00\x00\x00", engine.get(about, None))
+
+
+def list_named_actors(all_namespaces: bool = False) -> list[Any]:  # noqa: FBT001, FBT002  (Ray's)
+    """Return the names of the actors that have one.
+
+    Args:
+        all_namespaces: Return dictionaries with `name` and `namespace`, of every namespace.
+    """
+    names = sorted(runtime.engine().actor_names())
+    if all_namespaces:
+        return [{"name": name, "namespace": namespace} for namespace, name in names]
+    return [name for namespace, name in names if namespace == runtime.namespace()]

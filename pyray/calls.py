@@ -8,7 +8,7 @@ from typing import Any
 
 from pyray import gpus, runtime
 from pyray._core import PICKLING_ERRORS, ObjectRef
-from pyray.actors import ActorHandle
+from pyray.actor_handle import ActorHandle
 from pyray.serialization import not_serializable
 
 

@@ -14,7 +14,7 @@ from pyray.runtime_env import merged, validated
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef
-    from pyray.engine import Submitter, TaskSpec
+    from pyray.engine import ActorPlan, Submitter, TaskSpec
 
 logger = logging.getLogger("pyray")
 
@@ -37,6 +37,8 @@ class CoreEngine:
         self.get = _core.get_one
         self.get_many = _core.get_many
         self.wait = _core.wait
+        self.find_actor = _core.find_actor
+        self.actor_names = _core.actor_names
         self._indices = {name: index for index, name in enumerate(_core.resources())}
         self._warned: set[str] = set()
         self.runtime_env: dict[str, Any] = {}
@@ -55,18 +57,47 @@ class CoreEngine:
             code, spec.name, spec.num_returns, shape, spec.max_retries, borrowed=borrowed
         )
 
-    def actor(self, code: ObjectRef, spec: TaskSpec, *, keeps_resources: bool) -> Submitter:
+    def actor(
+        self, code: ObjectRef, spec: TaskSpec, plan: ActorPlan, *, borrowed: bool
+    ) -> Submitter:
         """Prepare the creation of actors."""
-        shape = self._shape(spec)
-        return _core.Template(
-            code, spec.name, 1, shape, 0, creates_actor=True, keeps_resources=keeps_resources
+        template = _core.Template(
+            code,
+            spec.name,
+            1,
+            self._shape(spec),
+            0,
+            method=plan.settings,
+            creates_actor=True,
+            keeps_resources=plan.keeps_resources,
+            borrowed=borrowed,
         )
+        template.plan_actor(
+            plan.namespace,
+            plan.name,
+            plan.about,
+            detached=plan.is_detached,
+            out_of_order=plan.out_of_order,
+            groups=plan.groups,
+            restarts=plan.max_restarts,
+        )
+        return template
 
-    def actor_method(self, handle: ObjectRef, method: str, spec: TaskSpec) -> Submitter:
+    def actor_method(
+        self, handle: ObjectRef, method: str, spec: TaskSpec, *, borrowed: bool
+    ) -> Submitter:
         """Prepare calls of one method of one actor."""
-        shape = self._shape(spec)
         return _core.Template(
-            handle, spec.name, spec.num_returns, shape, 0, actor=handle, method=method
+            handle,
+            spec.name,
+            spec.num_returns,
+            self._shape(spec),
+            spec.max_retries,
+            actor=handle,
+            method=method,
+            group=spec.group,
+            most_calls=spec.most_calls,
+            borrowed=borrowed,
         )
 
     def _shape(self, spec: TaskSpec) -> int:

@@ -26,6 +26,8 @@ class TaskSpec:
         max_retries: How often to run again after the death of a worker; -1 for ever.
         label_selector: Labels that the machine must have.
         runtime_env: What its worker is set up with, beside what this process's is.
+        group: Number of the concurrency group of an actor's method.
+        most_calls: So many calls of an actor may be unfinished; 0 for any number.
     """
 
     name: str
@@ -34,6 +36,35 @@ class TaskSpec:
     max_retries: int = 3
     label_selector: Mapping[str, str] = field(default_factory=dict)
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
+    group: int = 0
+    most_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ActorPlan:
+    """What an actor is given when it is made.
+
+    Args:
+        name: A name to find it by, or None.
+        namespace: The space of that name.
+        about: What those who find it must know, in the store; needed with a name.
+        is_detached: Whether it lives without handles.
+        out_of_order: Whether a call may overtake earlier ones of its caller.
+        groups: Number of concurrency groups beside the default one.
+        max_restarts: How often its process is started again; -1 for ever.
+        keeps_resources: Whether it keeps the resources of its creation while it lives.
+        settings: For the process in which it lives; see `pyray.actor_loops`.
+    """
+
+    name: str | None = None
+    namespace: str = ""
+    about: ObjectRef | None = None
+    is_detached: bool = False
+    out_of_order: bool = False
+    groups: int = 0
+    max_restarts: int = 0
+    keeps_resources: bool = False
+    settings: str = ""
 
 
 class Submitter(Protocol):
@@ -76,11 +107,24 @@ class Engine(Protocol):
     def task(self, code: ObjectRef, spec: TaskSpec, *, borrowed: bool) -> Submitter:
         """Prepare calls of an exported function; `borrowed`: without keeping it in the store."""
 
-    def actor(self, code: ObjectRef, spec: TaskSpec, *, keeps_resources: bool) -> Submitter:
-        """Prepare the creation of actors; its `submit` returns (handle, result of the creation)."""
+    def actor(
+        self, code: ObjectRef, spec: TaskSpec, plan: ActorPlan, *, borrowed: bool
+    ) -> Submitter:
+        """Prepare the creation of actors; its `submit` returns (handle, result of the creation).
 
-    def actor_method(self, handle: ObjectRef, method: str, spec: TaskSpec) -> Submitter:
-        """Prepare calls of one method of one actor."""
+        `submit` raises ActorAlreadyExistsError when the name is taken.
+        """
+
+    def actor_method(
+        self, handle: ObjectRef, method: str, spec: TaskSpec, *, borrowed: bool
+    ) -> Submitter:
+        """Prepare calls of one method of one actor; `borrowed`: without keeping the actor."""
+
+    def find_actor(self, namespace: str, name: str) -> tuple[tuple[int, int], ObjectRef] | None:
+        """Return the handle's (index, generation) and what its creator said, or None."""
+
+    def actor_names(self) -> list[tuple[str, str]]:
+        """Return (namespace, name) of every actor that has a name."""
 
     def kill(self, handle: ObjectRef, *, no_restart: bool) -> None:
         """End an actor's process at once."""

@@ -205,8 +205,9 @@ class ActorUnavailableError(RayActorError):
 
     def __init__(self, error_message: str, actor_id: bytes | None = None) -> None:
         hex_id = actor_id.hex() if actor_id is not None else None
+        which = "" if hex_id is None else f" {hex_id}"
         text = (
-            f"The actor {hex_id} is unavailable: {error_message}. "
+            f"The actor{which} is unavailable: {error_message}. "
             "The task may or may not have been executed on the actor."
         )
         super().__init__(hex_id, text)

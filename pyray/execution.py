@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyray import _core, exceptions
+from pyray.actor_life import ActorExit, wants_to_leave
 from pyray.runtime_context import current_task_id
 from pyray.task_error import RayTaskError, serializable_cause
 from pyray.tracebacks import format_traceback
@@ -45,6 +46,9 @@ def translate_error(error: BaseException, task_name: str) -> Exception:
     A `SystemExit` ends the process instead: callers get WorkerCrashedError, or the task is retried.
     """
     if isinstance(error, SystemExit):
+        if _core.current_actor_handle() is not None and wants_to_leave(error):
+            _core.leave_actor()
+            raise ActorExit(0) from None
         leave(error)
     if isinstance(error, KeyboardInterrupt):
         error = _cancelled(error)

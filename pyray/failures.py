@@ -59,6 +59,11 @@ def exception_of(  # noqa: PLR0911, PLR0913, PLR0917  (causes; the fields of str
         )
     if cause == Cause.OWNER_DIED:
         return exceptions.OwnerDiedError("", None, "")
+    if cause == Cause.ACTOR_UNAVAILABLE:
+        class_name = name.rpartition(".")[0] or name
+        return exceptions.ActorUnavailableError(
+            f"{class_name} restarts, its process {pid} ended: {describe_exit(wait_status)}"
+        )
     if isinstance(detail, BaseException):
         if isinstance(detail, exceptions.RuntimeEnvSetupError):
             return detail

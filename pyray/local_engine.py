@@ -51,6 +51,7 @@ class LocalConfig:
         labels: Labels of this machine, for `label_selector`.
         memory: When the supervisor stops workers because memory is short.
         spill_directory: Where objects go when the heap is full; None: chosen from what there is.
+        namespace: Where workers find named actors.
     """
 
     object_store_bytes: int
@@ -63,6 +64,7 @@ class LocalConfig:
     labels: dict[str, str] = field(default_factory=dict)
     memory: MemorySettings = field(default_factory=MemorySettings)
     spill_directory: str | None = None
+    namespace: str = ""
 
 
 class LocalEngine(CoreEngine):
@@ -116,6 +118,7 @@ class LocalEngine(CoreEngine):
             "log_to_driver": config.log_to_driver,
             "environment": _packed_environment(config.runtime_env),
             "memory": asdict(config.memory),
+            "namespace": config.namespace,
             # The supervisor forks, so it must not have threads: where the user wants them, workers
             # import such a module themselves.
             "preload": [

@@ -18,6 +18,9 @@ _PRECISION: Final = 0.0001
 RESOURCE_NAME_BYTES: Final = 31
 """So long, in UTF-8, may a resource's name be: it has 32 bytes in the tables, with its end."""
 
+MOST_GROUPS: Final = 31
+"""So many concurrency groups can an actor have beside the default one."""
+
 # What is wrong with a value, if anything: a text stands for a ValueError.
 _Finding = str | TypeError | None
 _Check = Callable[[str, Any], _Finding]
@@ -162,6 +165,10 @@ def _exception_classes(name: str, value: Any) -> _Finding:
     return f"{name} must be either a boolean or a list of exceptions"
 
 
+def _optional_classes(name: str, value: Any) -> _Finding:
+    return None if value is None else _exception_classes(name, value)
+
+
 def _backpressure(name: str, value: Any) -> _Finding:
     if value is None or value > 0 or value == -1:
         return None
@@ -202,6 +209,10 @@ def _strategy(name: str, value: Any) -> _Finding:
 
 
 def _groups(name: str, value: Any) -> _Finding:
+    if len(value or ()) > MOST_GROUPS:
+        return (
+            f"The keyword '{name}' names {len(value)} groups; at most {MOST_GROUPS} are possible."
+        )
     for group, limit in value.items() if isinstance(value, dict) else ():
         if not isinstance(group, str) or not isinstance(limit, int):
             return TypeError(
@@ -304,6 +315,31 @@ def default_max_retries() -> int:
     The environment variable RAY_TASK_MAX_RETRIES sets it, as in Ray.
     """
     return int(os.environ.get("RAY_TASK_MAX_RETRIES", TASK_OPTIONS["max_retries"].default))
+
+
+METHOD_OPTIONS: Final[dict[str, Option]] = {
+    "num_returns": Option((int, str, NoneType), None, _num_returns),
+    "concurrency_group": Option(_STR),
+    "max_task_retries": Option(_INT, None, _count_or_infinity),
+    "retry_exceptions": Option((bool, list, tuple, NoneType), None, _optional_classes),
+    "enable_task_events": Option((bool, NoneType), default=True),
+    "_generator_backpressure_num_objects": Option(_INT, None, _backpressure),
+}
+"""Every option of an actor's method."""
+
+
+def validate_method_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the options of a method after checking each.
+
+    Raises:
+        TypeError: When a value has the wrong type.
+        ValueError: When a name is unknown or a value is out of range.
+
+    Example:
+        >>> validate_method_options({"num_returns": 2})
+        {'num_returns': 2}
+    """
+    return _validate(options, METHOD_OPTIONS, "actor methods", in_options=False)
 
 
 def validate_task_options(

@@ -13,11 +13,12 @@ from pyray.code import Code, Wrapping
 from pyray.demands import demand_of
 from pyray.engine import Submitter, TaskSpec
 from pyray.options import TASK_OPTIONS, default_max_retries, validate_task_options
+from pyray.remote_call import RemoteCallable
 from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
 
 
-class RemoteFunction:
+class RemoteFunction(RemoteCallable):
     """A function that runs in a worker process.
 
     Made by `@ray.remote`; `f.remote(...)` submits a task and returns at once.
@@ -92,16 +93,6 @@ class RemoteFunction:
         """Return the same function with other options."""
         validated = validate_task_options(options, in_options=True)
         return RemoteFunction(self._code, {**self._options, **validated})
-
-    def _remote(
-        self,
-        args: tuple[Any, ...] | None = None,
-        kwargs: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> Any:
-        """Submit with explicit arguments and options."""
-        function = self.options(**options) if options else self
-        return function.remote(*(args or ()), **(kwargs or {}))
 
     def _prepare(self) -> tuple[Submitter, CallSignature]:
         engine = runtime.engine()

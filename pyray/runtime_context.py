@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from pyray import _core, gpus, runtime
+from pyray.actor_handle import ActorHandle
 from pyray.core_engine import UNIT
 from pyray.ids import ActorID, JobID, NodeID, TaskID
 from pyray.runtime_env import RuntimeEnv
@@ -91,6 +92,32 @@ class RuntimeContext:
         actor_id = self.actor_id
         return None if actor_id is None else actor_id.hex()
 
+    @property
+    def current_actor(self) -> ActorHandle:
+        """A handle of the actor this code belongs to; it does not keep the actor.
+
+        Raises:
+            RuntimeError: Elsewhere.
+        """
+        ref = _core.current_actor_handle()
+        instance = _core.current_instance()
+        if ref is None or instance is None:
+            raise RuntimeError("This method is only available in an actor.")
+        from pyray.actor_loops import own_info
+
+        return ActorHandle.of(ref, own_info(type(instance)), weak=True)
+
+    @property
+    def was_current_actor_reconstructed(self) -> bool:
+        """Whether the actor this code belongs to was started again after its process died.
+
+        Raises:
+            AssertionError: Outside of an actor.
+        """
+        if _core.current_actor_handle() is None:
+            raise AssertionError("This method should't be called inside Ray tasks or the driver.")
+        return _core.actor_restarted()
+
     def get_worker_id(self) -> str:
         """Return an id of this process in hex."""
         return (os.getpid().to_bytes(8, "big") + _core.nonce().to_bytes(20, "big")).hex()
@@ -111,11 +138,6 @@ class RuntimeContext:
     def namespace(self) -> str:
         """Name space for named actors."""
         return runtime.namespace()
-
-    @property
-    def was_current_actor_reconstructed(self) -> bool:
-        """Whether the current actor's process is not its first; False elsewhere."""
-        return False
 
     def get_assigned_resources(self) -> dict[str, float]:
         """Return the amounts of resources that the current task or actor has, by name.

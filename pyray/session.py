@@ -171,6 +171,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         labels=_labels(labels),
         memory=MemorySettings.from_environment(os.environ),
         spill_directory=_spill_directory(kwargs),
+        namespace=namespace or "",
     )
     runtime.set_engine(LocalEngine(config), namespace=namespace or "")
     return _context()

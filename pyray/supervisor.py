@@ -152,6 +152,7 @@ class Supervisor:
                 journal_fd,
                 log_to_driver=self.settings["log_to_driver"],
                 environment=self.settings["environment"],
+                namespace=self.settings["namespace"],
             )
         finally:
             os._exit(1)

@@ -19,10 +19,13 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from pyray import _core, execution, gpus, output, runtime, stacks
+from pyray import _core, actor_life, actor_loops, execution, gpus, output, runtime, stacks
 from pyray.core_engine import CoreEngine
 from pyray.exceptions import RuntimeEnvSetupError
 from pyray.journal import Journal
+
+_core.on_actor_class(actor_loops.set_up)
+_core.set_method_lookup(actor_life.find_method)
 
 WORKER_OOM_SCORE = 1000
 """The kernel takes workers before the driver and the supervisor (Ray's value)."""
@@ -31,22 +34,30 @@ INTERRUPT = signal.SIGURG
 """Says that the running task may have been cancelled; without a handler it does nothing."""
 
 
-def run(slot: int, journal_fd: int | None, *, log_to_driver: bool, environment: str) -> NoReturn:
+def run(
+    slot: int, journal_fd: int | None, *, log_to_driver: bool, environment: str, namespace: str
+) -> NoReturn:
     """Be the worker of this slot until the session ends; never returns."""
     status = 1
     try:
         _prepare_process(journal_fd, log_to_driver=log_to_driver)
         _core.adopt_slot(slot)
         engine = CoreEngine()
-        runtime.set_engine(engine, is_worker=True)
+        runtime.set_engine(engine, namespace=namespace, is_worker=True)
         _enter_environment(engine, environment)
         _core.set_retry_hook(execution.pause_before_retry)
         _core.set_gpu_hook(gpus.assign)
         if "GPU" in _core.resources():
             gpus.assign([])  # who asks for none sees none
-        _core.worker_loop(execution.translate_error, _flush)
+        calls = _core.worker_loop(execution.translate_error, _flush)
+        if calls is not None:
+            actor_loops.run(calls, execution.translate_error, _flush)
         if _core.kill_requested(slot):
             os._exit(status)  # exit handlers do not run after `ray.kill`
+        actor_life.shut_down()
+        status = 0
+    except actor_life.ActorExit:
+        actor_life.shut_down()
         status = 0
     except SystemExit as error:
         execution.leave(error)

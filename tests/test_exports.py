@@ -20,6 +20,7 @@ SIGNATURES = {
     "cancel": "(ray_waitable, *, force=False, recursive=True)",
     "cluster_resources": "()",
     "get": "(object_refs, *, timeout=None, _tensor_transport=None)",
+    "get_actor": "(name, namespace=None)",
     "get_gpu_ids": "()",
     "get_runtime_context": "()",
     "is_initialized": "()",

@@ -30,8 +30,6 @@ def count_up() -> Iterator[int]:
 
 @pyray.remote
 class Actor:
-    async def wait(self) -> None: ...
-
     def numbers(self) -> Iterator[int]:
         yield 1
 
@@ -54,10 +52,6 @@ def exported(ray_session: ModuleType) -> None:
 ABSENT: dict[str, Callable[[], Any]] = {
     "generator": lambda: count_up.remote(),
     "streaming": lambda: identity.options(num_returns="streaming").remote(1),
-    "actor_name": lambda: Actor.options(name="one"),
-    "max_restarts": lambda: Actor.options(max_restarts=1),
-    "max_concurrency": lambda: Actor.options(max_concurrency=2),
-    "async_method": lambda: Actor.remote().wait.remote(),
     "generator_method": lambda: Actor.remote().numbers.remote(),
 }
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from tests.support import ROOT
 
-HELPERS = "Encoded HeapMapping Pickled PicklerMixin RefArray Results ReusedPickler Sink ThreadLatch"
+HELPERS = (
+    "Encoded HeapMapping Helped Pickled PicklerMixin RefArray Results ReusedPickler Sink "
+    "ThreadLatch Waiting"
+)
 ALLOWED = rf"""
 # Classes of the binding's own use: no Python code names them.
 pyray\._core\.({HELPERS.replace(" ", "|")})(\..*)?

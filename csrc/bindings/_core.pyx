@@ -12,6 +12,7 @@ One extension module out of small files, one subject each:
     spill.pxi      what happens when the store is full
     calls.pxi      put, get, wait, submit
     worker.pxi     the worker's loop and the supervisor's operations
+    actors.pxi     actors' names, and calls of actors that run many at a time
     inspect.pxi    statistics, audit
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -42,4 +43,5 @@ include "spill.pxi"
 include "calls.pxi"
 include "worker.pxi"
 include "help.pxi"
+include "actors.pxi"
 include "inspect.pxi"

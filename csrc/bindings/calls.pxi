@@ -275,7 +275,7 @@ cdef class ThreadLatch:
 
 cdef pr_index my_latch() except 0:
     cdef ThreadLatch mine
-    if threading.get_ident() == main_thread:
+    if threading.get_ident() == main_thread and not runs_many:   # else that one waits for calls
         return pr_slot_at(&context, context.slot).latch
     mine = getattr(thread_latches, "mine", None)
     if mine is None or mine.nonce != session_nonce:
@@ -493,26 +493,42 @@ cdef class Template:
     """Everything of a submission that does not change from call to call."""
 
     cdef pr_submission fixed
+    cdef pr_actor_plan plan
     cdef readonly ObjectRef function
     cdef readonly ObjectRef actor
     cdef readonly str method
+    cdef object keep
     cdef uint64_t nonce
 
     def __init__(self, ObjectRef function, str name, uint32_t num_returns, uint32_t shape,
                  int retries, *, ObjectRef actor=None, str method=None, bint creates_actor=False,
-                 bint keeps_resources=False, bint borrowed=False):
+                 bint keeps_resources=False, bint borrowed=False, uint32_t group=0,
+                 uint32_t most_calls=0):
         check_session(function)
         self.function = None if borrowed else function   # borrowed: known because it runs here
-        self.actor, self.method, self.nonce = actor, method, session_nonce
+        self.actor = None if borrowed else actor
+        self.method, self.nonce = method, session_nonce
         self.fixed.function = function.ref
         self.fixed.result_count, self.fixed.shape, self.fixed.retries = num_returns, shape, retries
+        self.fixed.most_calls = most_calls
         copy_name(self.fixed.name, name)
         if actor is not None:
             check_session(actor)
             self.fixed.actor = actor.ref
-            self.fixed.flags |= PR_TASK_OF_ACTOR
+            self.fixed.flags |= PR_TASK_OF_ACTOR | group << PR_GROUP_SHIFT
         if creates_actor:
             self.fixed.flags |= PR_TASK_CREATES_ACTOR | (PR_TASK_KEEPS if keeps_resources else 0)
+            self.fixed.plan = &self.plan
+
+    def plan_actor(self, str namespace, str name, ObjectRef about, *, bint detached,
+                   bint out_of_order, uint32_t groups, int restarts) -> None:
+        """Say more about the actor to be created; without a name (None) `about` is not needed."""
+        self.plan.restarts, self.plan.groups = restarts, groups
+        self.plan.flags = ((PR_ACTOR_DETACHED if detached else 0)
+                           | (PR_ACTOR_OUT_OF_ORDER if out_of_order else 0))
+        if name is not None:
+            self.keep = name_text(namespace, name, &self.plan.name), about
+            self.plan.about = about.ref
 
     @property
     def is_current(self) -> bool:
@@ -529,7 +545,7 @@ cdef class Template:
                 f"{self.fixed.name.decode()} belongs to an earlier session, which was shut down."
             )
         cdef pr_submission s = self.fixed
-        s.parent = current_serial
+        s.parent = serial_of_call() if runs_many else current_serial
         cdef uint8_t packed[SMALL_BYTES]
         cdef pr_ref awaited[MOST_AWAITED]
         cdef pr_ref one
@@ -544,10 +560,20 @@ cdef class Template:
             return self.send(&s)
         status = pr_submit(&context, &s)
         if status != PR_OK:
-            raise_status(status, "cannot submit the task")
+            self.raise_refusal(status)
         if s.flags & PR_TASK_CREATES_ACTOR:
             return wrap(s.actor), wrap(one)
         return wrap(one)
+
+    cdef int raise_refusal(self, pr_status status) except -1:
+        if status == PR_LIMIT:
+            raise exceptions.PendingCallsLimitExceeded(
+                f"{self.fixed.name.decode()}: {self.fixed.most_calls} calls of this actor are "
+                "pending, as many as its max_pending_calls allows."
+            )
+        if status == PR_STATE and self.keep is not None:
+            raise exceptions.ActorAlreadyExistsError("the name is taken")
+        raise_status(status, "cannot submit the task")
 
     cdef submit_pickled(self, pr_submission *s, tuple args, dict kwargs):
         cdef Encoded e = Encoded()
@@ -575,7 +601,7 @@ cdef class Template:
             s.results = results
             status = pr_submit(&context, s)
             if status != PR_OK:
-                raise_status(status, "cannot submit the task")
+                self.raise_refusal(status)
             refs = [wrap(results[i]) for i in range(count)]
         finally:
             PyMem_Free(results)
@@ -622,28 +648,6 @@ cdef ObjectRef put_encoded(Encoded e):
     return wrap(ref)
 
 
-def resource_class(demand: dict[int, int], environment: int = 0) -> tuple[int, bool]:
-    """(number, feasible) of the class of tasks that need these (resource index -> 1/10000)."""
-    cdef pr_demand entries[PR_DEMAND_MAX]
-    cdef pr_class_key key
-    cdef pr_index shape = 0
-    cdef uint32_t i = 0
-    check_usable()
-    if len(demand) > PR_DEMAND_MAX:
-        raise ValueError(
-            f"resources: a task can ask for at most {PR_DEMAND_MAX} kinds, got {len(demand)}"
-        )
-    memset(entries, 0, sizeof(entries))
-    for index, amount in sorted(demand.items()):
-        entries[i].resource, entries[i].amount = index, amount
-        i += 1
-    key.demand, key.demand_count, key.environment = entries, len(demand), environment
-    status = pr_session_class(&context, &key, &shape)
-    if status != PR_OK:
-        raise_status(status, "too many different combinations of resources")
-    return shape, pr_class_feasible(&context, shape)
-
-
 def environment_of(digest: bytes, ObjectRef description) -> int:
     """The number of the environment with this hash of 16 bytes; the first description is kept."""
     cdef uint64_t[2] hash_
@@ -668,14 +672,6 @@ def my_environment():
     if status != PR_OK:
         raise_status(status, "runtime_env")
     return environment, get_one(load_ref(ref.index, ref.generation), None)
-
-
-def kill_actor(ObjectRef handle, *, bint no_restart=True) -> None:
-    """Have the actor's process killed; unless `no_restart`, it restarts if any restart is left."""
-    check_session(handle)
-    status = pr_actor_kill(&context, handle.ref, no_restart)
-    if status != PR_OK:
-        raise_status(status, "kill")
 
 
 def cancel_task(ObjectRef ref, *, bint force, bint recursive) -> None:

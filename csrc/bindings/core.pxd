@@ -350,6 +350,8 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_exchange(pr_context *ctx, const pr_ended *ended, uint32_t ended_count,
                           const uint32_t *free_of, pr_taken *taken, uint32_t room,
                           uint32_t *taken_count)
+    pr_status pr_seal_first(pr_context *ctx, pr_index task, const pr_value *results, uint32_t count,
+                            uint32_t *sealed)
     pr_status pr_task_retry(pr_context *ctx, pr_index task)
     pr_status pr_task_results(pr_context *ctx, pr_index task, const pr_ref *after, pr_ref *results,
                               uint32_t count)
@@ -364,6 +366,7 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_cancel(pr_context *ctx, pr_ref result, bint force, bint recursive)
     pr_status pr_cancel_children(pr_context *ctx, uint64_t serial, bint force)
     bint pr_cancel_asked(pr_context *ctx, pr_index task)
+    pr_index pr_cancel_next(pr_context *ctx)
     bint pr_cancel_take(pr_context *ctx, pr_index task, pr_bool *recursive)
     bint pr_interrupt_take(pr_context *ctx, pr_index slot)
     struct pr_task:

@@ -61,3 +61,25 @@ def audit() -> dict[str, int]:
     if status != PR_OK:
         raise_status(status, "audit")
     return dict(accounts)
+
+
+def resource_class(demand: dict[int, int], environment: int = 0) -> tuple[int, bool]:
+    """(number, feasible) of the class of tasks that need these (resource index -> 1/10000)."""
+    cdef pr_demand entries[PR_DEMAND_MAX]
+    cdef pr_class_key key
+    cdef pr_index shape = 0
+    cdef uint32_t i = 0
+    check_usable()
+    if len(demand) > PR_DEMAND_MAX:
+        raise ValueError(
+            f"resources: a task can ask for at most {PR_DEMAND_MAX} kinds, got {len(demand)}"
+        )
+    memset(entries, 0, sizeof(entries))
+    for index, amount in sorted(demand.items()):
+        entries[i].resource, entries[i].amount = index, amount
+        i += 1
+    key.demand, key.demand_count, key.environment = entries, len(demand), environment
+    status = pr_session_class(&context, &key, &shape)
+    if status != PR_OK:
+        raise_status(status, "too many different combinations of resources")
+    return shape, pr_class_feasible(&context, shape)

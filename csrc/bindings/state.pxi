@@ -29,6 +29,7 @@ cdef int in_core = 0             # threads inside the core without the GIL
 cdef uint64_t session_nonce = 0
 cdef pr_index running_task = 0   # worker: the task its main thread executes
 cdef unsigned long main_thread = 0
+cdef bint runs_many = False      # worker: its actor runs many calls at a time
 cdef int64_t SLICE_DRIVER_NS = 50_000_000    # how long a wait sleeps before it looks around
 cdef int64_t SLICE_WORKER_NS = 1_000_000_000
 

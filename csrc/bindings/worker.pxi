@@ -70,12 +70,14 @@ def set_retry_hook(function) -> None:
 
 def current_task_id() -> bytes | None:
     """The first 8 bytes of the current task's id; None outside of a task."""
-    if current_serial == 0:
+    cdef Call call = get_current_call()
+    cdef pr_ref result = current_result if call is None else call.taken.result
+    cdef uint64_t serial = current_serial if call is None else call.taken.serial
+    if serial == 0:
         return None
-    if current_result.index == PR_NONE:
-        return (current_serial | 1 << 63).to_bytes(8, "big")
-    return (current_result.index.to_bytes(4, "big")
-            + current_result.generation.to_bytes(4, "big"))
+    if result.index == PR_NONE:
+        return (serial | 1 << 63).to_bytes(8, "big")
+    return result.index.to_bytes(4, "big") + result.generation.to_bytes(4, "big")
 
 
 cdef int begin_task(pr_taken *taken) except -1:
@@ -94,10 +96,14 @@ cdef int begin_task(pr_taken *taken) except -1:
         shown_gpus = taken.gpus
         show_gpus(assigned_gpus())
     return 0
+cdef uint32_t creation_attempt = 0
 
 
 def current_task() -> tuple[str, int, int]:
     """(name, serial number, attempt) of the task that this worker runs; ("", 0, 0) if none."""
+    cdef Call call = get_current_call()
+    if call is not None:
+        return call.task_name, call.taken.serial, call.taken.attempt
     return current_name, current_serial, current_attempt
 
 
@@ -195,24 +201,46 @@ cdef unpack(pr_taken *taken):
     return restore_awaited(packed)
 
 
+cdef find_method(str name):
+    """The actor's method of that name, as calls use it."""
+    method = actor_methods[name] = wrap_method(actor_instance, name)
+    return method
+
+
+cdef object wrap_method = getattr   # pyray.execution.actor_method
+
+
+def set_method_lookup(function) -> None:
+    """`function(instance, name)` returns what a call of that method calls."""
+    global wrap_method
+    wrap_method = function
+
+
 cdef call(pr_taken *taken):
     """Runs the task's code."""
-    global actor_instance
     if taken.flags & PR_TASK_OF_ACTOR:
         args, kwargs = unpack(taken)
         method = actor_methods.get(args[0])
         if method is None:
-            method = actor_methods[args[0]] = getattr(actor_instance, args[0])
+            method = find_method(args[0])
         return method(*args[1:], **kwargs)
     function = find_function(taken.function)
     args, kwargs = unpack(taken)
     if taken.flags & PR_TASK_CREATES_ACTOR:
-        actor_instance = None
-        instance = function(*args, **kwargs)
-        actor_methods.clear()
-        actor_instance = instance
+        construct(function, args, kwargs)
         return None
     return function(*args, **kwargs)
+
+
+cdef int construct(cls, tuple args, dict kwargs) except -1:
+    """Makes the actor's instance; the first argument is what else its creator said, or ""."""
+    global actor_instance, runs_many
+    actor_instance = None
+    maker = set_up_actor(cls, args[0])
+    instance = cls(*args[1:], **kwargs) if maker is None else maker(*args[1:], **kwargs)
+    actor_methods.clear()
+    actor_instance, runs_many = instance, maker is not None
+    return 0
 
 
 cdef class Results:
@@ -240,7 +268,7 @@ cdef class Results:
                 pr_result_abort(&context, self.refs[i])
 
 
-cdef int store_result(Results results, pr_ref ref, value, uint32_t flags) except -1:
+cdef int store_result(Results results, pr_ref ref, value, uint32_t flags, str name) except -1:
     """Encodes one result; large ones are written to the heap, to be sealed by pr_finish."""
     cdef Encoded e = Encoded()
     cdef uint64_t offset = 0
@@ -248,7 +276,7 @@ cdef int store_result(Results results, pr_ref ref, value, uint32_t flags) except
     try:
         encode(e, value, PR_INLINE_BYTES)
     except PICKLING_ERRORS as error:
-        raise unfit_result(f"the result of {current_name},", value, error) from error
+        raise unfit_result(f"the result of {name},", value, error) from error
     e.value.flags = flags
     if e.value.size_bytes > PR_INLINE_BYTES:
         status = begin(e, &ref, True, &offset)
@@ -271,11 +299,11 @@ cdef int store_result(Results results, pr_ref ref, value, uint32_t flags) except
     return 0
 
 
-cdef Results store_results(pr_taken *taken, value):
+cdef Results store_results(pr_taken *taken, value, str name):
     cdef uint32_t count = taken.result_count
     cdef Results results = Results(count)
     if count == 1:
-        store_result(results, taken.result, value, 0)
+        store_result(results, taken.result, value, 0, name)
         return results
     if count == 0:
         return results
@@ -286,14 +314,15 @@ cdef Results store_results(pr_taken *taken, value):
             found = f"{len(values)} objects"
         raise ValueError(f"Task returned {found}, but num_returns={count}.")
     try:
-        store_each(results, taken, values, 0)
+        store_each(results, taken, values, 0, name)
     except BaseException:
         results.give_up()
         raise
     return results
 
 
-cdef int store_each(Results results, pr_taken *taken, tuple values, uint32_t flags) except -1:
+cdef int store_each(Results results, pr_taken *taken, tuple values, uint32_t flags,
+                    str name) except -1:
     cdef pr_ref refs[PR_STEP_RESULTS]
     cdef pr_ref last
     cdef uint32_t i, first = 0, count = taken.result_count
@@ -303,19 +332,19 @@ cdef int store_each(Results results, pr_taken *taken, tuple values, uint32_t fla
         if status != PR_OK:
             raise_status(status, "cannot store a result")
         for i in range(share):
-            store_result(results, refs[i], values[first + i], flags)
+            store_result(results, refs[i], values[first + i], flags, name)
         last = refs[share - 1]
         first += share
     return 0
 
 
-cdef Results store_error(pr_taken *taken, error):
+cdef Results store_error(pr_taken *taken, error, str name):
     cdef Results results = Results(taken.result_count)
     if taken.result_count == 1:
-        store_result(results, taken.result, error, PR_FLAG_ERROR)
+        store_result(results, taken.result, error, PR_FLAG_ERROR, name)
         return results
     try:
-        store_each(results, taken, (error,) * taken.result_count, PR_FLAG_ERROR)
+        store_each(results, taken, (error,) * taken.result_count, PR_FLAG_ERROR, name)
     except BaseException:
         results.give_up()
         raise
@@ -361,18 +390,20 @@ def take_cancellation() -> bool:
 
 def is_task_cancelled() -> bool:
     """Whether somebody has cancelled the task that this worker runs."""
-    return is_open and running_task != 0 and pr_cancel_asked(&context, running_task)
+    cdef Call call = get_current_call()
+    cdef pr_index task = running_task if call is None else call.taken.task
+    return is_open and task != 0 and pr_cancel_asked(&context, task)
 
 
 cdef Results run(pr_taken *taken, translate):
     """Executes one task: its results, or its error as results."""
     global running_task, current_name, current_serial, current_attempt, current_actor
-    global interruptible
+    global interruptible, creation_attempt
     cdef Results results
     current_name = taken.name[:strlen(taken.name)].decode("utf-8", "replace")
     current_serial, current_attempt = taken.serial, taken.attempt
     if taken.flags & PR_TASK_CREATES_ACTOR:
-        current_actor = taken.actor
+        current_actor, creation_attempt = taken.actor, taken.attempt
     running_task = taken.task
     begin_task(taken)
     try:
@@ -385,7 +416,7 @@ cdef Results run(pr_taken *taken, translate):
             if setup_error is not None:
                 retire()   # another worker will try again
                 raise setup_error
-            results = store_results(taken, call(taken))
+            results = store_results(taken, call(taken), current_name)
             interruptible = False
             if is_cancelled(taken.task) and taken.flags & PR_TASK_OF_ACTOR:
                 results.give_up()
@@ -397,7 +428,7 @@ cdef Results run(pr_taken *taken, translate):
                 current_actor.index = PR_NONE   # this worker goes on without it
             translated = translate(error, current_name)
         try:
-            return store_error(taken, translated)
+            return store_error(taken, translated, current_name)
         except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError):
             return failure_results(taken, PR_CAUSE_STORE_FULL)
     finally:
@@ -406,11 +437,15 @@ cdef Results run(pr_taken *taken, translate):
         current_name, current_serial, current_attempt = "", 0, 0
 
 
-def worker_loop(translate, on_idle) -> None:
+def worker_loop(translate, on_idle):
     """Run tasks until the session or the actor ends.
+
+    Returns None then; when an actor was made that runs many calls at a time, it returns the list
+    of those that have been taken already.
 
     `translate(error, task name)` makes the error to store; `on_idle()` is called before sleeping.
     """
+    global current_shape
     cdef pr_taken taken
     cdef pr_index latch = pr_slot_at(&context, context.slot).latch
     cdef uint32_t seen = pr_latch_sequence(&context, latch)
@@ -424,6 +459,11 @@ def worker_loop(translate, on_idle) -> None:
             seen = pr_latch_sequence(&context, latch)
             status = pr_finish(&context, taken.task, results.values, len(results.encoded), &taken)
             results = None
+            if runs_many:
+                current_shape = 0
+                if status == PR_OK:
+                    return [new_call(&taken)]
+                return [] if status == PR_EMPTY else None
         elif status == PR_EMPTY:
             on_idle()
             forget_functions()

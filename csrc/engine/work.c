@@ -316,21 +316,37 @@ static uint32_t choose_results(const struct pr_value *results, uint32_t count)
     return chosen;
 }
 
+/* Seals all but the last share of the results in transactions of their own. */
+static enum pr_status seal_first(struct pr_context *ctx, struct finish *op, uint32_t count)
+{
+    for (; (op->count = choose_results(op->results, count)) < count; count -= op->count) {
+        PR_TRY(pr_operate(ctx, finish, op));
+        op->first = false;
+        op->results += op->count;
+    }
+    return PR_OK;
+}
+
 enum pr_status pr_finish(struct pr_context *ctx, pr_index task, const struct pr_value *results,
                          uint32_t count, struct pr_taken *next)
 {
     PR_FAILPOINT(ctx, FINISH_BEFORE);
     struct finish op = {.task = task, .results = results, .first = true};
-    for (; (op.count = choose_results(op.results, count)) < count; count -= op.count) {
-        PR_TRY(pr_operate(ctx, finish, &op));
-        op.first = false;
-        op.results += op.count;
-    }
+    PR_TRY(seal_first(ctx, &op, count));
     op.last = true;
     op.next = next;
     enum pr_status status = pr_operate(ctx, finish, &op);
     PR_FAILPOINT(ctx, FINISH_AFTER);
     return next == NULL ? status : answer(ctx, status, next);
+}
+
+enum pr_status pr_seal_first(struct pr_context *ctx, pr_index task, const struct pr_value *results,
+                             uint32_t count, uint32_t *sealed)
+{
+    struct finish op = {.task = task, .results = results, .first = true};
+    PR_TRY(seal_first(ctx, &op, count));
+    *sealed = (uint32_t)(op.results - results);
+    return PR_OK;
 }
 
 /* ---- many at a time ---- */
@@ -351,7 +367,8 @@ static enum pr_status end_one(struct pr_context *ctx, const struct pr_ended *end
     struct finish op = {
         .task = ended->task, .results = ended->results, .count = ended->result_count};
     if (!is_ours(ctx, ended->task)) return PR_STATE;
-    if (t->next_result != t->results) TX_SET(ctx, t->next_result, t->results);
+    bool all = ended->result_count == t->result_count; /* else pr_seal_first sealed the others */
+    if (all && t->next_result != t->results) TX_SET(ctx, t->next_result, t->results);
     PR_TRY(seal_share(ctx, &op));
     end_running(ctx, ended->task);
     return PR_OK;

@@ -46,6 +46,12 @@ struct pr_ended {
 };
 #define PR_EXCHANGE_MAX 8u
 
+/* Seals results of a call that has too many for that, all but the last ones: `*sealed` of them. The
+ * rest goes to pr_exchange. */
+PR_MUST_CHECK enum pr_status pr_seal_first(struct pr_context *ctx, pr_index task,
+                                           const struct pr_value *results, uint32_t count,
+                                           uint32_t *sealed);
+
 /* Ends some calls, at most PR_EXCHANGE_MAX, and takes up to `room` new ones (at most
  * PR_EXCHANGE_MAX), in one transaction: at most `free[i]` of group i. PR_OK also when none was
  * there to take; PR_EXIT: the process should end when its calls have ended; PR_STALE: a child of a

@@ -3,6 +3,7 @@
 #include "engine/chores.h"
 #include "engine/help.h"
 #include "tests/world.h"
+#include "tests/world_calls.h"
 #include "tests/world_spilling.h"
 #include "tests/world_waiting.h"
 
@@ -451,91 +452,6 @@ static void finish(struct member *m)
     note_taken(m, status);
 }
 
-/* ---- many calls at a time ---- */
-
-static void take_another(struct member *m)
-{
-    bool more;
-    if (m->leaving || m->call_count == MEMBER_CALLS) return;
-    if (pr_slot_at(&m->ctx, m->ctx.slot)->actor == PR_NONE) return;
-    listen(m);
-    m->sleeping = false;
-    enum pr_status status = pr_take_of(&m->ctx, 1 + below(m, 7), &m->calls[m->call_count], &more);
-    if (status == PR_OK)
-        m->call_count++;
-    else if (status != PR_EMPTY && status != PR_EXIT)
-        member_unexpected(m, "take_of", status);
-}
-
-/* Calls with few results, and no payload begun: the others are finished one by one. */
-static uint32_t choose_ended(struct member *m, struct pr_ended *ended, struct pr_value *values)
-{
-    uint32_t count = 0, limit = below(m, m->call_count + 1);
-    for (uint32_t i = 0; i < limit; i++) {
-        if (m->calls[i].result_count > PR_STEP_RESULTS) break;
-        ended[count++] = (struct pr_ended){m->calls[i].task, m->calls[i].result_count, values};
-        for (uint32_t j = 0; j < m->calls[i].result_count; j++)
-            *values++ = (struct pr_value){.kind = 1,
-                                          .flags = one_in(m, 8) ? PR_FLAG_ERROR : 0,
-                                          .bytes = "result",
-                                          .size_bytes = below(m, 7)};
-    }
-    return count;
-}
-
-static void drop_calls(struct member *m, uint32_t count)
-{
-    m->call_count -= count;
-    memmove(m->calls, m->calls + count, m->call_count * sizeof *m->calls);
-}
-
-static void exchange(struct member *m)
-{
-    struct pr_ended ended[MEMBER_CALLS];
-    struct pr_value values[MEMBER_CALLS * PR_STEP_RESULTS];
-    uint32_t taken, free_of[PR_GROUP_MAX] = {below(m, 3), below(m, 2), below(m, 3)};
-    struct pr_taken new_ones[MEMBER_CALLS];
-    if (m->call_count == 0 && pr_slot_at(&m->ctx, m->ctx.slot)->actor == PR_NONE) return;
-    uint32_t count = choose_ended(m, ended, values);
-    uint32_t room = MEMBER_CALLS - (m->call_count - count);
-    listen(m);
-    m->sleeping = false;
-    enum pr_status status = pr_exchange(&m->ctx, ended, count, free_of, new_ones, room, &taken);
-    if (status == PR_TABLE_FULL) return;
-    if (status != PR_OK && status != PR_EXIT) {
-        member_unexpected(m, "exchange", status);
-        return;
-    }
-    drop_calls(m, count);
-    memcpy(m->calls + m->call_count, new_ones, taken * sizeof *new_ones);
-    m->call_count += taken;
-}
-
-static void finish_many_results(struct member *m)
-{
-    struct pr_value values[WORLD_RESULTS];
-    struct pr_taken next;
-    if (m->call_count == 0 || m->running) return;
-    for (uint32_t i = 0; i < m->calls[0].result_count; i++)
-        values[i] = (struct pr_value){.kind = 1, .bytes = "", .size_bytes = 0};
-    listen(m);
-    m->sleeping = false;
-    enum pr_status status =
-        pr_finish(&m->ctx, m->calls[0].task, values, m->calls[0].result_count, &next);
-    if (status == PR_TABLE_FULL) return;
-    drop_calls(m, 1);
-    m->taken = next;
-    note_taken(m, status);
-}
-
-static void retry_call(struct member *m)
-{
-    if (!m->running && m->call_count == 0) return;
-    pr_index task = m->running ? m->taken.task : m->calls[0].task;
-    enum pr_status status = pr_task_retry(&m->ctx, task);
-    if (status != PR_EMPTY) done(m, "retry", status);
-}
-
 static void lend(struct member *m)
 {
     if (!m->running) return;
@@ -660,7 +576,6 @@ static const struct {
     {"leave_actor", leave_actor, WORKER, 1},
     {"take_another", take_another, WORKER, 6},
     {"exchange", exchange, WORKER, 6},
-    {"finish_many_results", finish_many_results, WORKER, 3},
     {"retry_call", retry_call, WORKER, 1},
     {"take", take, WORKER, 16},
     {"begin_result", begin_result, WORKER, 6},

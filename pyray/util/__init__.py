@@ -1,5 +1,6 @@
 """Tools on top of the API: pools of actors and of processes, backends of other libraries."""
 
+from pyray.actors import list_named_actors as list_named_actors
 from pyray.serializability import deregister_serializer as deregister_serializer
 from pyray.serializability import inspect_serializability as inspect_serializability
 from pyray.serializability import register_serializer as register_serializer
@@ -12,6 +13,7 @@ __all__ = [
     "as_completed",
     "deregister_serializer",
     "inspect_serializability",
+    "list_named_actors",
     "map_unordered",
     "register_serializer",
 ]

@@ -10,7 +10,7 @@ from pyray.calls import get, wait
 from pyray.exceptions import ActorDiedError
 
 if TYPE_CHECKING:
-    from pyray.actors import ActorHandle
+    from pyray.actor_handle import ActorHandle
 
 Call = Callable[[Any, Any], Any]
 """`call(actor, value)` calls a method of the actor and returns the reference."""

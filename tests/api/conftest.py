@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 import pyray as ray
+from pyray import testing
+from tests.support import wait_until
 
 
 class Gate:
@@ -42,6 +45,14 @@ class Gate:
         self.open()
         ray.get(self._refs)
         self._refs.clear()
+
+
+@pytest.fixture
+def no_actor_is_left() -> Iterator[None]:
+    """Every actor has ended when the test has."""
+    yield
+    gc.collect()  # an error that was caught holds the frames it passed, and their handles
+    wait_until(lambda: testing.store_accounts()["actors"] == 0, 10, "the end of the actors")
 
 
 @pytest.fixture

@@ -245,17 +245,6 @@ def test_bad_option_is_refused(option: str, value: Any, error: type[Exception], 
             attempt()
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{"name": "n"}, {"max_restarts": 1}, {"lifetime": "detached"}, {"max_concurrency": 2}],
-    ids=lambda options: next(iter(options)),
-)
-def test_what_is_not_offered_yet_is_said(options: dict[str, Any]) -> None:
-    # Ray offers all of them; here they come with actors in full.
-    with pytest.raises(NotImplementedError, match="not available in this version"):
-        counter_class().options(**options)
-
-
 @pytest.mark.parametrize("wrong", [3, None, "actor"])
 def test_kill_of_anything_else_is_refused(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"only supported for actors. For tasks, try ray.cancel"):

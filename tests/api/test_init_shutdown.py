@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import pyray as ray
+from pyray.util import list_named_actors
 from tests import support
 
 
@@ -227,3 +228,21 @@ def test_init_in_a_worker_is_a_mistake_that_does_no_harm() -> None:
 
     with ray.init(num_cpus=1):
         assert ray.get(f.remote()) is True
+
+
+def test_namespace_of_init_holds_in_workers() -> None:
+    @ray.remote
+    class Keeper:
+        def get(self) -> int:
+            return 3
+
+    @ray.remote
+    def look() -> tuple[str, int, list[str]]:
+        value = ray.get(ray.get_actor("k").get.remote())
+        return ray.get_runtime_context().namespace, value, list_named_actors()
+
+    with ray.init(num_cpus=1, namespace="own"):
+        keeper = Keeper.options(name="k").remote()
+        assert ray.get(look.remote()) == ("own", 3, ["k"])
+        assert list_named_actors(all_namespaces=True) == [{"name": "k", "namespace": "own"}]
+        del keeper

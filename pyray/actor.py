@@ -1,0 +1,15 @@
+"""Actors, as `ray.actor` has them."""
+
+from pyray.actor_handle import ActorHandle, ActorMethod
+from pyray.actor_life import exit_actor
+from pyray.actor_methods import method
+from pyray.actors import ActorClass, ActorClassInheritanceException
+
+__all__ = [
+    "ActorClass",
+    "ActorClassInheritanceException",
+    "ActorHandle",
+    "ActorMethod",
+    "exit_actor",
+    "method",
+]

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyray import _core, env_setup, failures, serialization
+from pyray import _core, env_setup, failures, serialization, unread
 from pyray.demands import labels_match
 from pyray.runtime_env import merged, validated
 
@@ -27,6 +27,7 @@ UNKNOWN = "(unknown)"
 _core.set_failure_translator(failures.exception_of)
 _core.set_value_errors(failures.unreadable, serialization.not_serializable)
 _core.set_discovery(serialization.discover)
+_core.set_unread_reporter(unread.report)
 
 
 class CoreEngine:

@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 from pyray import _core, env_setup, journal, spill
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
 from pyray.memory_monitor import MemorySettings
+from pyray.unread import MOST_AT_END
 
 SHUTDOWN_S = 1.0
 THREAD_SETTINGS = (
@@ -161,6 +162,7 @@ class LocalEngine(CoreEngine):
 
     def shutdown(self) -> None:
         """End the session: at most `SHUTDOWN_S`, whatever its tasks do."""
+        _core.report_all_unread(MOST_AT_END)
         _core.end_session()
         poller = select.poll()
         poller.register(self._pidfd, select.POLLIN)

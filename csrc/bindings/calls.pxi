@@ -79,6 +79,8 @@ cdef fetch(pr_ref ref, pr_status *status, bint *is_error):
     if status[0] != PR_OK:
         return fetch_spilled(ref, status, is_error) if status[0] == PR_SPILLED_OUT else None
     is_error[0] = (fetched.flags & PR_FLAG_ERROR) != 0
+    if is_error[0]:
+        pr_mark_read(&context, ref)
     if fetched.bytes != NULL:
         if pinned:
             return value_of(

@@ -36,6 +36,7 @@ cdef extern from "pyray_core.h" nogil:
     uint32_t pr_failpoints_parse(pr_failpoints *points, const char *specification)
 
     enum: PR_POOL_TASK
+    enum: PR_POOL_OBJECT
     struct pr_pool:
         uint32_t used
         uint32_t high_water
@@ -114,6 +115,12 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_acquire(pr_context *ctx, const pr_ref *refs, uint32_t count)
     void pr_release(pr_context *ctx, pr_ref ref)
     void pr_unpin(pr_context *ctx, pr_ref ref)
+    struct pr_object:
+        uint32_t refs
+    const pr_object *pr_object_at(const pr_context *ctx, pr_index object)
+    void pr_mark_read(pr_context *ctx, pr_ref ref)
+    bint pr_is_unread(const pr_context *ctx, pr_ref ref)
+    bint pr_is_last_unread(pr_context *ctx, pr_ref ref)
     bint pr_is_referenced(pr_context *ctx, pr_ref ref)
     struct pr_store_stats_t "pr_store_stats":
         uint64_t capacity_bytes

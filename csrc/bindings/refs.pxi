@@ -34,7 +34,8 @@ cdef class ObjectRef:
 
     def __dealloc__(self):
         if self.nonce != 0 and self.nonce == session_nonce and is_open and not is_forked:
-            pr_release(&context, self.ref)
+            if not (pr_is_last_unread(&context, self.ref) and keep_unread(self.ref)):
+                pr_release(&context, self.ref)
 
     def __hash__(self):
         return <Py_hash_t>((self.ref.index * 0x9E3779B97F4A7C15ULL) ^ self.ref.generation) >> 1

@@ -224,6 +224,8 @@ cdef fetch_spilled(pr_ref ref, pr_status *status, bint *is_error):
                 continue   # somebody else has brought it back
             status[0] = PR_OK
             is_error[0] = (restore.flags & PR_FLAG_ERROR) != 0
+            if is_error[0]:
+                pr_mark_read(&context, ref)
             return value_of(restore.kind, owner, is_error[0])
         status[0] = pr_get(&context, ref, PIN_FROM_BYTES if found == RESTORED else 1,
                            &fetched, &pinned)
@@ -237,6 +239,8 @@ cdef fetch_spilled(pr_ref ref, pr_status *status, bint *is_error):
         if status[0] != PR_OK:
             return None
         is_error[0] = (fetched.flags & PR_FLAG_ERROR) != 0
+        if is_error[0]:
+            pr_mark_read(&context, ref)
         return value_of(fetched.kind, owner, is_error[0])
 
 

@@ -427,6 +427,7 @@ cdef Results run(pr_taken *taken, translate):
             if taken.flags & PR_TASK_CREATES_ACTOR:
                 current_actor.index = PR_NONE   # this worker goes on without it
             translated = translate(error, current_name)
+        report_unheld(taken, translated)
         try:
             return store_error(taken, translated, current_name)
         except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError):

@@ -42,6 +42,7 @@ enum pr_object_flag {
     PR_FLAG_RESULT = 8, /* some task's result: an aborted CREATING goes back to PENDING */
     PR_FLAG_CODE = 16,  /* workers that know it forget it with its last reference: they are woken */
     PR_FLAG_USED = 32,  /* read since spilling last came along: spared once */
+    PR_FLAG_READ = 64,  /* an error that somebody has fetched */
 };
 
 /* Where the bytes of a sealed value are; independent of whether it is ready. */

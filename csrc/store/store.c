@@ -350,6 +350,21 @@ void pr_unpin(struct pr_context *ctx, struct pr_ref ref)
     if (--local->pins == 0) give_back(ctx, ref, PR_HELD_PIN);
 }
 
+static enum pr_status mark_read(struct pr_context *ctx, void *argument)
+{
+    const struct pr_ref *ref = argument;
+    const struct pr_object *o;
+    PR_TRY(pr_object_find(ctx, *ref, &o));
+    if ((o->flags & PR_FLAG_ERROR) && !(o->flags & PR_FLAG_READ))
+        TX_SET(ctx, o->flags, o->flags | PR_FLAG_READ);
+    return PR_OK;
+}
+
+void pr_mark_read(struct pr_context *ctx, struct pr_ref ref)
+{
+    (void)!pr_transact(ctx, mark_read, &ref); /* at worst it is reported although it was read */
+}
+
 static enum pr_status find_referenced(struct pr_context *ctx, void *argument)
 {
     const struct pr_ref *ref = argument;

@@ -35,6 +35,25 @@ static inline struct pr_local *pr_local_of(struct pr_context *ctx, struct pr_ref
     return local;
 }
 
+/* Notes that somebody has fetched the error in this object. */
+void pr_mark_read(struct pr_context *ctx, struct pr_ref ref);
+
+/* Whether the object is a task's error that nobody has fetched. Looks without the lock, which is
+ * good enough to report it. */
+static inline bool pr_is_unread(const struct pr_context *ctx, struct pr_ref ref)
+{
+    const struct pr_object *o = pr_object_at(ctx, ref.index);
+    const uint32_t wanted = PR_FLAG_ERROR | PR_FLAG_RESULT;
+    return (pr_load_relaxed(&o->flags) & (wanted | PR_FLAG_READ)) == wanted &&
+           pr_load_relaxed(&o->state) == PR_OBJECT_SEALED && o->generation == ref.generation;
+}
+
+/* The same, and this reference is the last of this process. */
+static inline bool pr_is_last_unread(struct pr_context *ctx, struct pr_ref ref)
+{
+    return ctx->local[ref.index].refs == 1 && pr_is_unread(ctx, ref);
+}
+
 /* A value on its way into the store. */
 struct pr_value {
     uint32_t kind;

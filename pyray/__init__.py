@@ -14,6 +14,8 @@ from pyray.calls import kill as kill
 from pyray.calls import nodes as nodes
 from pyray.calls import put as put
 from pyray.calls import wait as wait
+from pyray.creation import create_array as create_array
+from pyray.creation import seal as seal
 from pyray.decorator import remote as remote
 from pyray.ids import ActorID as ActorID
 from pyray.ids import JobID as JobID
@@ -38,6 +40,7 @@ __all__ = [
     "available_resources",
     "cancel",
     "cluster_resources",
+    "create_array",
     "exceptions",
     "get",
     "get_actor",
@@ -50,6 +53,7 @@ __all__ = [
     "nodes",
     "put",
     "remote",
+    "seal",
     "shutdown",
     "wait",
 ]

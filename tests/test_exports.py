@@ -19,6 +19,8 @@ SIGNATURES = {
     "available_resources": "()",
     "cancel": "(ray_waitable, *, force=False, recursive=True)",
     "cluster_resources": "()",
+    "create_array": "(shape, dtype=<class 'float'>, order='C')",
+    "seal": "(array)",
     "get": "(object_refs, *, timeout=None, _tensor_transport=None)",
     "get_actor": "(name, namespace=None)",
     "get_gpu_ids": "()",

@@ -19,7 +19,7 @@ pyray\._core\.({HELPERS.replace(" ", "|")})(\..*)?
 pyray\._core\.(\w+\.)?__(reduce|setstate)_cython__
 pyray\._core\.__test__
 # Buffers by the C interface have this method only since Python 3.12.
-pyray\._core\.(View|Slice|WritableCopy)\.__buffer__
+pyray\._core\.(View|Slice|WritableCopy|Creation)\.__buffer__
 """
 
 

@@ -10,6 +10,7 @@ One extension module out of small files, one subject each:
     codec.pxi      Python value <-> stored value (the wire format), packed arguments
     packed.pxi     lists of numbers of one type, packed
     spill.pxi      what happens when the store is full
+    create.pxi     arrays that are made inside of the store
     calls.pxi      put, get, wait, submit
     worker.pxi     the worker's loop and the supervisor's operations
     actors.pxi     actors' names, and calls of actors that run many at a time
@@ -42,6 +43,7 @@ include "packed.pxi"
 include "spill.pxi"
 include "calls.pxi"
 include "unread.pxi"
+include "create.pxi"
 include "worker.pxi"
 include "help.pxi"
 include "actors.pxi"

@@ -19,14 +19,18 @@ cdef class HeapMapping:
     """The heap as this process sees it: unmapped after the session and the last view."""
 
     cdef const uint8_t *bytes
+    cdef uint8_t *writable   # set at the session's end if arrays lie there (create.pxi)
     cdef uint64_t size
 
     def __dealloc__(self):
         if self.bytes != NULL:
             pr_os_unmap(<void *>self.bytes, self.size)
+        if self.writable != NULL:
+            pr_os_unmap(self.writable, self.size)
 
 
 cdef HeapMapping heap_mapping = None
+cdef uint32_t open_creations = 0   # arrays in the writable mapping (create.pxi)
 
 
 @cython.no_gc

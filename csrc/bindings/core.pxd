@@ -54,6 +54,7 @@ cdef extern from "pyray_core.h" nogil:
     struct pr_context:
         const pr_header *header
         const uint8_t *heap
+        uint8_t *heap_writable
         pr_local *local
         int control_fd
         int heap_fd

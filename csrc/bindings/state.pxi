@@ -204,6 +204,8 @@ def close_session() -> None:
         with nogil:
             pr_latch_wake_all(&context)
             pr_os_sleep_ns(200_000)
+    if open_creations > 0:
+        heap_mapping.writable, context.heap_writable = context.heap_writable, NULL
     pr_session_detach(&context, True)
     heap_mapping = None   # unmapped with the last view
 

@@ -268,11 +268,20 @@ cdef class Results:
                 pr_result_abort(&context, self.refs[i])
 
 
+cdef Py_ssize_t HELD_BY_STORE = 1   # references to a result that are ours
+
+
 cdef int store_result(Results results, pr_ref ref, value, uint32_t flags, str name) except -1:
     """Encodes one result; large ones are written to the heap, to be sealed by pr_finish."""
     cdef Encoded e = Encoded()
     cdef uint64_t offset = 0
     cdef pr_status status
+    if type(value) is ndarray_type and give_result(e, ref, value, HELD_BY_STORE):
+        e.value.flags = flags
+        results.values[len(results.encoded)] = e.value
+        results.refs[len(results.encoded)] = ref
+        results.encoded.append(e)
+        return 0
     try:
         encode(e, value, PR_INLINE_BYTES)
     except PICKLING_ERRORS as error:

@@ -196,6 +196,31 @@ enum pr_status pr_result_begin(struct pr_context *ctx, struct pr_ref result, uin
     return PR_OK;
 }
 
+struct result_adopt {
+    struct pr_ref result;
+    struct pr_ref source;
+};
+
+static enum pr_status result_adopt(struct pr_context *ctx, void *argument)
+{
+    const struct result_adopt *op = argument;
+    const struct pr_object *result, *source;
+    PR_TRY(pr_object_find(ctx, op->result, &result));
+    PR_TRY(pr_object_find(ctx, op->source, &source));
+    if (result->state != PR_OBJECT_PENDING) return PR_STATE;
+    if (source->state != PR_OBJECT_CREATING || source->claim != ctx->slot ||
+        source->children != PR_NONE)
+        return PR_STATE;
+    pr_object_move(ctx, op->source.index, op->result.index);
+    return PR_OK;
+}
+
+enum pr_status pr_result_adopt(struct pr_context *ctx, struct pr_ref result, struct pr_ref source)
+{
+    struct result_adopt op = {result, source};
+    return pr_operate(ctx, result_adopt, &op);
+}
+
 static enum pr_status result_abort(struct pr_context *ctx, void *argument)
 {
     const struct pr_ref *result = argument;

@@ -76,6 +76,10 @@ PR_MUST_CHECK enum pr_status pr_result_begin(struct pr_context *ctx, struct pr_r
 
 /* Gives that block back: the payload could not be written. */
 void pr_result_abort(struct pr_context *ctx, struct pr_ref result);
+/* As pr_result_begin and pr_heap_write at once: the result gets the block of an object that this
+ * process creates (pr_put_begin), which stays as an empty shell. PR_STATE: sealed already. */
+PR_MUST_CHECK enum pr_status pr_result_adopt(struct pr_context *ctx, struct pr_ref result,
+                                             struct pr_ref source);
 
 /* Seals the task's results, all of them and in order, ends it, and takes the next one in the same
  * transaction as the last of them. An inline result has at most PR_STEP_EDGES children. Answers as

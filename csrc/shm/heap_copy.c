@@ -137,3 +137,15 @@ enum pr_status pr_heap_write(struct pr_context *ctx, uint64_t offset, const void
     write_piece(&whole);
     return whole.status;
 }
+
+enum pr_status pr_heap_open(struct pr_context *ctx, uint64_t offset, uint64_t size_bytes)
+{
+    PR_TRY(ensure_granules(ctx));
+    while (size_bytes > 0) {
+        uint64_t length = run_length(ctx, offset, size_bytes);
+        if (state_of(ctx, offset / GRANULE_BYTES) != MAPPED) PR_TRY(map_run(ctx, offset, length));
+        offset += length;
+        size_bytes -= length;
+    }
+    return PR_OK;
+}

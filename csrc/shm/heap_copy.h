@@ -20,6 +20,11 @@
 PR_MUST_CHECK enum pr_status pr_heap_write(struct pr_context *ctx, uint64_t offset,
                                            const void *source, uint64_t size_bytes);
 
+/* Commits and maps the pages of a claimed block, so that its bytes can be written in place, at
+ * ctx->heap_writable + offset. */
+PR_MUST_CHECK enum pr_status pr_heap_open(struct pr_context *ctx, uint64_t offset,
+                                          uint64_t size_bytes);
+
 /* Forgets which pages this process has touched: in a forked child, and before detaching. */
 void pr_heap_forget(struct pr_context *ctx);
 

@@ -85,6 +85,23 @@ void pr_object_abort(struct pr_context *ctx, pr_index object)
     TX_SET(ctx, o->state, PR_OBJECT_PENDING);
 }
 
+void pr_object_move(struct pr_context *ctx, pr_index from, pr_index to)
+{
+    const struct pr_object *source = pr_object_at(ctx, from), *target = pr_object_at(ctx, to);
+    PR_ASSERT(source->state == PR_OBJECT_CREATING && source->block != PR_NONE);
+    PR_ASSERT(target->state == PR_OBJECT_PENDING && target->block == PR_NONE);
+    pr_index slot = source->claim;
+    claims_remove(ctx, from);
+    TX_SET(ctx, pr_block_at(ctx, source->block)->owner, to);
+    TX_SET(ctx, target->block, source->block);
+    TX_SET(ctx, target->size_bytes, source->size_bytes);
+    TX_SET(ctx, target->state, PR_OBJECT_CREATING);
+    claims_push(ctx, to, slot);
+    TX_SET(ctx, source->block, PR_NONE);
+    TX_SET(ctx, source->size_bytes, 0);
+    TX_SET(ctx, source->state, PR_OBJECT_PENDING);
+}
+
 static void seal(struct pr_context *ctx, const struct pr_object *o, uint32_t kind, uint32_t flags)
 {
     TX_SET(ctx, o->kind, kind);

@@ -150,6 +150,10 @@ PR_MUST_CHECK enum pr_status pr_object_claim(struct pr_context *ctx, pr_index ob
  * reference. */
 void pr_object_abort(struct pr_context *ctx, pr_index object);
 
+/* Gives the block of one unsealed object to another one, which must have none: what was created
+ * becomes a result. The first one stays as an empty shell. */
+void pr_object_move(struct pr_context *ctx, pr_index from, pr_index to);
+
 /* Makes the value final. With a block the bytes must be in the heap already. Does not touch
  * waiters. */
 void pr_object_seal_block(struct pr_context *ctx, pr_index object, uint32_t kind, uint32_t flags);

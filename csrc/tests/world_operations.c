@@ -393,11 +393,29 @@ static void borrow(struct member *m)
     if (done(m, "borrow", pr_acquire(&m->ctx, &ref, 1))) keep(m, ref);
 }
 
+/* The bytes are made elsewhere first, and become the result's. */
+static enum pr_status adopt(struct member *m, struct pr_ref result, uint64_t size)
+{
+    struct pr_ref source;
+    uint64_t offset;
+    enum pr_status status = pr_put_begin(&m->ctx, size, &source, &offset);
+    if (status != PR_OK) return status;
+    write_bytes(m, offset, size);
+    status = pr_result_adopt(&m->ctx, result, source);
+    pr_put_abort(&m->ctx, source);
+    return status;
+}
+
 static void begin_result(struct member *m)
 {
     if (!m->running || m->taken.result_count == 0) return;
     uint64_t offset, size = large_size(m);
     uint32_t i = below(m, m->taken.result_count);
+    if (one_in(m, 3)) {
+        enum pr_status adopted = adopt(m, m->results[i], size);
+        if (adopted != PR_STATE && done(m, "result_adopt", adopted)) m->begun |= 1ull << i;
+        return;
+    }
     enum pr_status status = pr_result_begin(&m->ctx, m->results[i], size, &offset);
     if (status == PR_STATE || !done(m, "result_begin", status)) return;
     m->begun |= 1ull << i;

@@ -108,6 +108,7 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_put_inline(pr_context *ctx, const pr_value *value, pr_ref *ref)
     pr_status pr_put_begin(pr_context *ctx, uint64_t size_bytes, pr_ref *ref, uint64_t *offset)
     pr_status pr_put_end(pr_context *ctx, pr_ref ref, const pr_value *value)
+    pr_status pr_put_end_pinned(pr_context *ctx, pr_ref ref, const pr_value *value)
     void pr_put_abort(pr_context *ctx, pr_ref ref)
     pr_status pr_add_children(pr_context *ctx, pr_ref ref, const pr_ref *children, uint32_t count)
     pr_status pr_get(pr_context *ctx, pr_ref ref, uint64_t pin_from_bytes, pr_fetched *fetched,

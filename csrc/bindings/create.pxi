@@ -101,8 +101,6 @@ def seal_array(array) -> ObjectRef:
     """Make the array's object final; the array becomes read-only."""
     check_usable()
     cdef pr_value value
-    cdef pr_fetched fetched
-    cdef pr_bool pinned = 0
     cdef Creation made = open_creation(array)
     if made is None:
         raise ValueError(
@@ -111,16 +109,12 @@ def seal_array(array) -> ObjectRef:
         )
     memset(&value, 0, sizeof(value))
     value.kind, value.size_bytes = KIND_NDARRAY, made.size
-    status = pr_put_end(&context, made.ref, &value)
+    status = pr_put_end_pinned(&context, made.ref, &value)
     if status != PR_OK:
         raise_status(status, "seal")
-    result = wrap(made.ref)   # takes over the reference of `made`, which gets a pin
+    made.state = CREATION_SEALED   # `made` keeps the pin, the result takes over its reference
+    result = wrap(made.ref)
     array.flags.writeable = False
-    status = pr_get(&context, made.ref, 1, &fetched, &pinned)
-    if status != PR_OK or not pinned:
-        made.nonce = 0
-        raise_status(status, "seal")
-    made.state = CREATION_SEALED
     return result
 
 

@@ -91,12 +91,12 @@ void pr_object_move(struct pr_context *ctx, pr_index from, pr_index to)
     PR_ASSERT(source->state == PR_OBJECT_CREATING && source->block != PR_NONE);
     PR_ASSERT(target->state == PR_OBJECT_PENDING && target->block == PR_NONE);
     pr_index slot = source->claim;
-    claims_remove(ctx, from);
+    pr_object_unlink_claim(ctx, from, creating_list(ctx, slot));
     TX_SET(ctx, pr_block_at(ctx, source->block)->owner, to);
     TX_SET(ctx, target->block, source->block);
     TX_SET(ctx, target->size_bytes, source->size_bytes);
     TX_SET(ctx, target->state, PR_OBJECT_CREATING);
-    claims_push(ctx, to, slot);
+    pr_object_link_claim(ctx, to, creating_list(ctx, slot), slot);
     TX_SET(ctx, source->block, PR_NONE);
     TX_SET(ctx, source->size_bytes, 0);
     TX_SET(ctx, source->state, PR_OBJECT_PENDING);

@@ -141,6 +141,24 @@ enum pr_status pr_put_end(struct pr_context *ctx, struct pr_ref ref, const struc
     return pr_operate(ctx, put_end, &put);
 }
 
+static enum pr_status put_end_pinned(struct pr_context *ctx, void *argument)
+{
+    struct put *put = argument;
+    PR_TRY(put_end(ctx, argument));
+    return pr_hold(ctx, put->ref.index, PR_HELD_PIN, &put->edge);
+}
+
+enum pr_status pr_put_end_pinned(struct pr_context *ctx, struct pr_ref ref,
+                                 const struct pr_value *value)
+{
+    struct put put = {.value = value, .ref = ref};
+    PR_TRY(pr_operate(ctx, put_end_pinned, &put));
+    struct pr_local *local = pr_local_of(ctx, ref);
+    local->edge = put.edge;
+    local->pins++;
+    return PR_OK;
+}
+
 void pr_put_abort(struct pr_context *ctx, struct pr_ref ref)
 {
     pr_release(ctx, ref); /* an unsealed object goes with its last reference */

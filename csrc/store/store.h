@@ -86,6 +86,9 @@ PR_MUST_CHECK enum pr_status pr_put_begin(struct pr_context *ctx, uint64_t size_
 PR_MUST_CHECK enum pr_status pr_put_end(struct pr_context *ctx, struct pr_ref ref,
                                         const struct pr_value *value);
 void pr_put_abort(struct pr_context *ctx, struct pr_ref ref);
+/* As pr_put_end, of a value without references inside; the caller also gets a local pin. */
+PR_MUST_CHECK enum pr_status pr_put_end_pinned(struct pr_context *ctx, struct pr_ref ref,
+                                               const struct pr_value *value);
 
 /* Adds children to an object that this process is creating, in bounded steps. */
 PR_MUST_CHECK enum pr_status pr_add_children(struct pr_context *ctx, struct pr_ref ref,

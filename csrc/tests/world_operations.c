@@ -108,8 +108,14 @@ static void put_end(struct member *m)
     struct pr_ref ref = m->creating, children[40];
     struct pr_value value = {.kind = 2, .in_block = 1, .children = children};
     if (ref.index == PR_NONE) return;
-    value.child_count = some_refs(m, children, one_in(m, 4) ? 40 : 2);
     m->creating = (struct pr_ref){0};
+    if (m->pin_count < MEMBER_PINS && one_in(m, 4)) {
+        if (!done(m, "put_end_pinned", pr_put_end_pinned(&m->ctx, ref, &value))) return;
+        keep(m, ref);
+        m->pins[m->pin_count++] = ref;
+        return;
+    }
+    value.child_count = some_refs(m, children, one_in(m, 4) ? 40 : 2);
     bool spoilt = spoil(m, children, value.child_count);
     enum pr_status status = one_in(m, 5) ? PR_STALE : pr_put_end(&m->ctx, ref, &value);
     if (status == PR_OK)

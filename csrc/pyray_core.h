@@ -12,6 +12,7 @@
 #include "engine/repair.h"
 #include "engine/sched.h"
 #include "engine/session.h"
+#include "engine/stream.h"
 #include "engine/submit.h"
 #include "engine/task.h"
 #include "engine/wait.h"

@@ -26,15 +26,19 @@ from pyray.runtime_context import get_runtime_context as get_runtime_context
 from pyray.session import init as init
 from pyray.session import is_initialized as is_initialized
 from pyray.session import shutdown as shutdown
+from pyray.streams import DynamicObjectRefGenerator as DynamicObjectRefGenerator
+from pyray.streams import ObjectRefGenerator as ObjectRefGenerator
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ActorHandle",
     "ActorID",
+    "DynamicObjectRefGenerator",
     "JobID",
     "NodeID",
     "ObjectRef",
+    "ObjectRefGenerator",
     "TaskID",
     "WorkerID",
     "available_resources",

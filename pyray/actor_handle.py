@@ -117,7 +117,8 @@ class ActorMethod(RemoteCallable):
         """Submit a call. One caller's calls run in the order made.
 
         Returns:
-            A reference to the result; with `num_returns` > 1 a list of them, with 0 None.
+            A reference to the result; with `num_returns` > 1 a list of them, with 0 None; of a
+            method that yields, an `ObjectRefGenerator`.
 
         Raises:
             TypeError: If the arguments do not fit the method's signature.
@@ -140,11 +141,6 @@ class ActorMethod(RemoteCallable):
 
     def _prepare(self) -> Submitter:
         method, info = self._method, self._info
-        if isinstance(method.num_returns, str):
-            raise NotImplementedError(
-                f"{self._title}: {method.num_returns} methods are not available "
-                "in this version of pyray."
-            )
         retries = method.max_task_retries
         spec = TaskSpec(
             self._title,
@@ -152,6 +148,7 @@ class ActorMethod(RemoteCallable):
             max_retries=info.max_task_retries if retries is None else retries,
             group=info.group_number(method.group),
             most_calls=info.max_pending_calls,
+            stream_limit=method.stream_limit,
         )
         name = self._name if self._retry_on is None else "__ray_retry__"
         submitter = self._submitter = runtime.engine().actor_method(
@@ -166,7 +163,9 @@ class ActorMethod(RemoteCallable):
         reason = "It has ended: its last handle is gone."
         details: dict[str, object] = {"class_name": self._info.class_name}
         died = ActorDiedError(actor_id=self._target.id.hex(), reason=reason, details=details)
-        refs = [_core.put_error(died) for _ in range(int(self._method.num_returns))]
+        if isinstance(self._method.num_returns, str):
+            raise died
+        refs = [_core.put_error(died) for _ in range(self._method.num_returns)]
         return refs[0] if len(refs) == 1 else refs or None
 
     def options(self, **options: Any) -> ActorMethod:
@@ -186,6 +185,8 @@ class ActorMethod(RemoteCallable):
             )
             if value is not None
         }
+        if (limit := validated.get("_generator_backpressure_num_objects")) is not None:
+            changes["stream_limit"] = max(0, limit)
         method = replace(self._method, **changes)
         self._info.group_number(method.group)
         changed = ActorMethod(self._target, self._info, self._name, method, title or self._title)

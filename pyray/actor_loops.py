@@ -292,6 +292,28 @@ class EventLoop(Loop):
         context.run(_core.current_call.set, call)
         self.running[call] = self.loop.create_task(self._run(call), context=context)
 
+    async def _room(self, call: _core.Call) -> bool:
+        """Wait until its stream has room for another item; False: nobody wants more."""
+        if call.has_room():
+            return True
+        wanted: bool = await self.loop.run_in_executor(None, call.wait_for_room)
+        return wanted
+
+    async def _stream(self, call: _core.Call, items: Any) -> None:
+        """Publish what an asynchronous generator yields; its error is the last item."""
+        skip = call.published
+        try:
+            async for item in items:
+                if skip > 0:
+                    skip -= 1
+                elif not call.publish(item) or not await self._room(call):
+                    break
+        except Exception as error:  # noqa: BLE001  (the caller gets it)
+            call.publish(self.translate(error, call.task_name), is_error=True)
+        finally:
+            await items.aclose()
+        call.end_stream()
+
     async def _run(self, call: _core.Call) -> None:
         is_settled = True
         try:
@@ -299,7 +321,10 @@ class EventLoop(Loop):
             value = method(*args, **kwargs)
             if inspect.iscoroutine(value):
                 value = await value
-            call.store(value)
+            if call.is_stream and hasattr(value, "__aiter__"):
+                await self._stream(call, value)
+            else:
+                call.store(value)
         except self.cancelled_error as error:
             if call.is_cancelled:
                 call.cancel()

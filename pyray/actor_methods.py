@@ -23,12 +23,14 @@ class Method:
         num_returns: Number of results, or what kind of generator it is.
         group: Name of its concurrency group; "" for the default one.
         max_task_retries: How often a call runs again; None: as the actor says.
+        stream_limit: Most items of its stream that wait to be taken; 0: no limit.
     """
 
     signature: CallSignature
     num_returns: int | str = 1
     group: str = ""
     max_task_retries: int | None = None
+    stream_limit: int = 0
 
 
 def _ready() -> None: ...
@@ -56,6 +58,7 @@ def methods_of(cls: type) -> dict[str, Method]:
                 _returns(function, options.get("num_returns")),
                 options.get("concurrency_group") or "",
                 options.get("max_task_retries"),
+                max(0, options.get("_generator_backpressure_num_objects") or 0),
             )
     return methods
 
@@ -78,7 +81,7 @@ def _returns(function: Any, wanted: int | str | None) -> int | str:
     if wanted is not None:
         return wanted
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        return "generator"
+        return "streaming"
     return 1
 
 

@@ -10,6 +10,7 @@ from pyray import gpus, runtime
 from pyray._core import PICKLING_ERRORS, ObjectRef
 from pyray.actor_handle import ActorHandle
 from pyray.serialization import not_serializable
+from pyray.streams import ObjectRefGenerator
 
 
 def put(value: Any, *, _owner: Any = None, _tensor_transport: str = "object_store") -> ObjectRef:
@@ -77,6 +78,8 @@ def get(object_refs: Any, *, timeout: float | None = None, _tensor_transport: An
         _check_timeout(timeout)
     if type(object_refs) is ObjectRef:
         return engine.get(object_refs, timeout)
+    if isinstance(object_refs, ObjectRefGenerator):
+        return object_refs  # as in Ray
     if not isinstance(object_refs, list):
         if isinstance(object_refs, Sequence) and not isinstance(object_refs, str | bytes):
             object_refs = list(object_refs)
@@ -93,16 +96,17 @@ def _not_refs(found: object) -> ValueError:
 
 
 def wait(
-    ray_waitables: list[ObjectRef],
+    ray_waitables: list[Any],
     *,
     num_returns: int = 1,
     timeout: float | None = None,
     fetch_local: bool = True,
-) -> tuple[list[ObjectRef], list[ObjectRef]]:
+) -> tuple[list[Any], list[Any]]:
     """Wait until some of the objects are ready.
 
     Args:
-        ray_waitables: Distinct references.
+        ray_waitables: Distinct references and generators; a generator is ready when its next item
+            is, or at its end.
         num_returns: How many to wait for.
         timeout: Seconds to wait at most; None waits for ever.
         fetch_local: Accepted; all objects are local.
@@ -135,7 +139,23 @@ def wait(
         raise ValueError(
             "num_returns cannot be greater than the number of ray_waitables provided to ray.wait."
         )
-    return runtime.engine().wait(ray_waitables, num_returns, timeout)
+    try:
+        return runtime.engine().wait(ray_waitables, num_returns, timeout)
+    except TypeError:
+        if not any(isinstance(one, ObjectRefGenerator) for one in ray_waitables):
+            raise
+        return _wait_for_some_generators(ray_waitables, num_returns, timeout)
+
+
+def _wait_for_some_generators(
+    waitables: list[Any], num_returns: int, timeout: float | None
+) -> tuple[list[Any], list[Any]]:
+    refs = [
+        one.next_waitable() if isinstance(one, ObjectRefGenerator) else one for one in waitables
+    ]
+    of_ref = dict(zip(refs, waitables, strict=True))
+    ready, rest = runtime.engine().wait(refs, num_returns, timeout)
+    return [of_ref[ref] for ref in ready], [of_ref[ref] for ref in rest]
 
 
 def _not_a_list(found: object) -> TypeError:
@@ -179,7 +199,9 @@ def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
     runtime.engine().kill(handle, no_restart=no_restart)
 
 
-def cancel(ray_waitable: ObjectRef, *, force: bool = False, recursive: bool = True) -> None:
+def cancel(
+    ray_waitable: ObjectRef | ObjectRefGenerator, *, force: bool = False, recursive: bool = True
+) -> None:
     """Cancel a task, or a call of an actor's method.
 
     A task that has not begun never runs. One that runs is interrupted: its main thread gets a
@@ -189,7 +211,7 @@ def cancel(ray_waitable: ObjectRef, *, force: bool = False, recursive: bool = Tr
     Nothing happens to a task that has finished. Cancelled tasks are not retried.
 
     Args:
-        ray_waitable: A reference to a result of the task.
+        ray_waitable: A reference to a result of the task, or its generator.
         force: Kill the task's worker instead of interrupting it.
         recursive: Cancel as well what the task has submitted, and what that has submitted. `force`
             reaches the tasks among them, not the calls of actors.
@@ -207,6 +229,8 @@ def cancel(ray_waitable: ObjectRef, *, force: bool = False, recursive: bool = Tr
         TypeError: If it is not given a reference.
         ValueError: If `force` is asked for a call of an actor: `ray.kill` ends an actor.
     """
+    if isinstance(ray_waitable, ObjectRefGenerator):
+        ray_waitable = ray_waitable.completed()
     if not isinstance(ray_waitable, ObjectRef):
         raise TypeError(
             "ray.cancel() only supported for object refs. For actors, try ray.kill(). "

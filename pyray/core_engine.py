@@ -30,6 +30,19 @@ _core.set_discovery(serialization.discover)
 _core.set_unread_reporter(unread.report)
 
 
+def _results(spec: TaskSpec) -> dict[str, Any]:
+    """Return what a template must know of the results that a call has."""
+    if isinstance(spec.num_returns, int):
+        return {"num_returns": spec.num_returns}
+    streams = spec.num_returns == "streaming"
+    return {
+        "num_returns": 1,
+        "streams": streams,
+        "stream_limit": spec.stream_limit,
+        "dynamic": not streams,
+    }
+
+
 class CoreEngine:
     """See `pyray.engine.Engine`. For a process whose core has been opened as part of a session."""
 
@@ -55,7 +68,12 @@ class CoreEngine:
         """Prepare calls of an exported function."""
         shape = self._shape(spec)
         return _core.Template(
-            code, spec.name, spec.num_returns, shape, spec.max_retries, borrowed=borrowed
+            code,
+            spec.name,
+            shape=shape,
+            retries=spec.max_retries,
+            borrowed=borrowed,
+            **_results(spec),
         )
 
     def actor(
@@ -91,14 +109,14 @@ class CoreEngine:
         return _core.Template(
             handle,
             spec.name,
-            spec.num_returns,
-            self._shape(spec),
-            spec.max_retries,
+            shape=self._shape(spec),
+            retries=spec.max_retries,
             actor=handle,
             method=method,
             group=spec.group,
             most_calls=spec.most_calls,
             borrowed=borrowed,
+            **_results(spec),
         )
 
     def _shape(self, spec: TaskSpec) -> int:

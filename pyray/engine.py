@@ -21,23 +21,26 @@ class TaskSpec:
 
     Args:
         name: Shown in logs and errors.
-        num_returns: Number of results.
+        num_returns: Number of results; "streaming": a stream of them; "dynamic": one, which holds
+            references to all that the code yields.
         resources: Amounts by resource name, for as long as the task runs.
         max_retries: How often to run again after the death of a worker; -1 for ever.
         label_selector: Labels that the machine must have.
         runtime_env: What its worker is set up with, beside what this process's is.
         group: Number of the concurrency group of an actor's method.
         most_calls: So many calls of an actor may be unfinished; 0 for any number.
+        stream_limit: Most items of a stream that wait to be taken; 0: no limit.
     """
 
     name: str
-    num_returns: int = 1
+    num_returns: int | str = 1
     resources: Mapping[str, float] = field(default_factory=dict)
     max_retries: int = 3
     label_selector: Mapping[str, str] = field(default_factory=dict)
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
     group: int = 0
     most_calls: int = 0
+    stream_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Submitter(Protocol):
         """Whether it belongs to the engine's present session."""
 
     def submit(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Any:
-        """Send it off: an ObjectRef, a list of them, or None, as `num_returns` says."""
+        """Send it off: an ObjectRef, a list, None, or a generator, as `num_returns` says."""
 
 
 class Engine(Protocol):

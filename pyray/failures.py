@@ -23,6 +23,7 @@ class Cause(IntEnum):
     ACTOR_UNAVAILABLE = 9
     OUT_OF_MEMORY = 10
     ACTOR_OUT_OF_MEMORY = 11
+    STREAM_ENDED = 12
 
 
 def unreadable(error: Exception, is_error: bool) -> Exception:  # noqa: FBT001  (called from C)
@@ -53,6 +54,8 @@ def exception_of(  # noqa: PLR0911, PLR0913, PLR0917  (causes; the fields of str
         return exceptions.OutOfMemoryError(out_of_memory_message(name, words))
     if cause == Cause.CANCELLED:
         return exceptions.TaskCancelledError()
+    if cause == Cause.STREAM_ENDED:
+        return exceptions.ObjectRefStreamEndOfStreamError(f"The stream of {name} has ended.")
     if cause == Cause.STORE_FULL:
         return exceptions.ObjectStoreFullError(
             f"The object store has no room for the result of {name} (pid {pid}), nor for an error."

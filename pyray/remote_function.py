@@ -73,7 +73,8 @@ class RemoteFunction(RemoteCallable):
             **kwargs: Likewise.
 
         Returns:
-            A reference to the result; with `num_returns` > 1 a list of them, with 0 None.
+            A reference to the result; with `num_returns` > 1 a list of them, with 0 None; of a
+            function that yields, an `ObjectRefGenerator`.
 
         Raises:
             TypeError: If the arguments do not fit the function's signature.
@@ -109,20 +110,23 @@ class RemoteFunction(RemoteCallable):
 
     def _spec(self) -> TaskSpec:
         num_returns = self._option("num_returns")
-        streams = num_returns is None and inspect.isgeneratorfunction(self._function)
-        if streams or isinstance(num_returns, str):
-            raise NotImplementedError(
-                f"{self.__name__}: generator tasks are not available in this version of pyray; "
-                "return a list, or set num_returns to a number."
+        yields = inspect.isgeneratorfunction(self._function)
+        if num_returns is None:
+            num_returns = "streaming" if yields else 1
+        if isinstance(num_returns, str) and not yields:
+            raise ValueError(
+                f"num_returns='{num_returns}' can only be used with generator functions (functions "
+                "that use 'yield'). The decorated function is not a generator function."
             )
         max_retries = self._options.get("max_retries")
         return TaskSpec(
             name=self._option("name") or self.__qualname__.rpartition("<locals>.")[2],
-            num_returns=1 if num_returns is None else num_returns,
+            num_returns=num_returns,
             resources=demand_of(self._options, default_cpus=1),
             max_retries=default_max_retries() if max_retries is None else max_retries,
             label_selector=self._option("label_selector") or {},
             runtime_env=self._option("runtime_env") or {},
+            stream_limit=max(0, self._option("_generator_backpressure_num_objects") or 0),
         )
 
     def _wrapping(self, spec: TaskSpec) -> Wrapping | None:

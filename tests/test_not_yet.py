@@ -1,12 +1,9 @@
-"""What this version does not have is refused by name, where it is asked for, and nothing breaks.
-
-Also what went wrong beside it: actors that outlived their handles, times that were copied.
-"""
+"""What once went wrong: actors that outlived their handles, times that were copied."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -24,15 +21,7 @@ def identity(value: Any) -> Any:
 
 
 @pyray.remote
-def count_up() -> Iterator[int]:
-    yield 1
-
-
-@pyray.remote
 class Actor:
-    def numbers(self) -> Iterator[int]:
-        yield 1
-
     @pyray.method(num_returns=2)
     def two(self) -> Iterator[int]:
         yield 1
@@ -47,22 +36,6 @@ def exported(ray_session: ModuleType) -> None:
     """The code of both above is in the store before the first test is counted."""
     ray_session.get([identity.remote(1), Actor.remote().two.remote()[0]])
     wait_until(lambda: testing.store_accounts()["actors"] == 0, 5, "the end of the actor")
-
-
-ABSENT: dict[str, Callable[[], Any]] = {
-    "generator": lambda: count_up.remote(),
-    "streaming": lambda: identity.options(num_returns="streaming").remote(1),
-    "generator_method": lambda: Actor.remote().numbers.remote(),
-}
-
-
-@pytest.mark.parametrize("name", ABSENT)
-def test_what_is_absent_is_refused_and_the_session_goes_on(
-    ray_session: ModuleType, name: str
-) -> None:
-    with pytest.raises(NotImplementedError, match="not available in this version of pyray"):
-        ABSENT[name]()
-    assert ray_session.get(identity.remote(5)) == 5
 
 
 def test_generator_method_with_a_number_of_returns_gives_as_many(ray_session: ModuleType) -> None:

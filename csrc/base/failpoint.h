@@ -25,6 +25,8 @@
     X(RELEASE_BEFORE, "release.before")       /* references dropped locally, not in the tables */  \
     X(WAIT_BEFORE_SLEEP, "wait.before_sleep") /* watches registered, not asleep */                 \
     X(CHORE_STEP, "chore.step")               /* between two bounded steps of left-over work */    \
+    X(PUBLISH_BEFORE, "publish.before")       /* an item is ready, not in its stream */            \
+    X(CLOSE_STEP, "close.step")               /* between two bounded steps of closing a stream */  \
     X(CANCEL_STEP, "cancel.step")             /* between two bounded steps of a cancellation */    \
     X(SWEEP_STEP, "sweep.step")               /* between two steps of a dead process's repair */   \
     X(SPILL_CLAIMED, "spill.claimed")         /* objects chosen, file not made */                  \

@@ -12,6 +12,7 @@ One extension module out of small files, one subject each:
     spill.pxi      what happens when the store is full
     create.pxi     arrays that are made inside of the store
     calls.pxi      put, get, wait, submit
+    stream.pxi     streams of results: taken by the caller, published by the worker
     worker.pxi     the worker's loop and the supervisor's operations
     actors.pxi     actors' names, and calls of actors that run many at a time
     inspect.pxi    statistics, audit
@@ -44,6 +45,7 @@ include "spill.pxi"
 include "calls.pxi"
 include "unread.pxi"
 include "create.pxi"
+include "stream.pxi"
 include "worker.pxi"
 include "help.pxi"
 include "actors.pxi"

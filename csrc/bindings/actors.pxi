@@ -126,8 +126,43 @@ cdef class Call:
         return method, args[1:], kwargs
 
     def store(self, value) -> None:
-        """Encode the results."""
-        self.results = store_results(&self.taken, value, self.task_name)
+        """Encode the results; of a stream or a dynamic result, what the value yields."""
+        if self.taken.flags & PR_TASK_STREAMS:
+            stream_items(&self.taken, value, translate_error, self.task_name)
+            self.end_stream()
+        elif self.taken.flags & DYNAMIC_RESULT:
+            refs = collect_items(value, translate_error, self.task_name)
+            self.results = store_results(&self.taken, refs, self.task_name)
+        else:   # no other name for the value: see HELD_BY_STORE
+            self.results = store_results(&self.taken, value, self.task_name)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether its items are published while it runs."""
+        return (self.taken.flags & PR_TASK_STREAMS) != 0
+
+    @property
+    def published(self) -> int:
+        """How many items earlier attempts have published."""
+        return self.taken.published
+
+    def publish(self, value, *, bint is_error=False) -> bool:
+        """Publish an item of its stream, whether there is room or not; False: nobody wants more."""
+        return publish_item(&self.taken, value, PR_FLAG_ERROR if is_error else 0, self.task_name)
+
+    def has_room(self) -> bool:
+        """Whether another item may be published without a wait; else `wait_for_room` waits."""
+        if self.taken.stream_limit == 0:
+            return True
+        return pr_stream_room(&context, self.taken.task, PR_NONE) != PR_EMPTY
+
+    def wait_for_room(self) -> bool:
+        """Wait until there is room for another item; False: nobody wants more."""
+        return wait_for_room(&self.taken)
+
+    def end_stream(self) -> None:
+        """All items are published: encode the result of the call itself."""
+        self.results = store_results(&self.taken, None, self.task_name)
 
     @property
     def is_cancelled(self) -> bool:

@@ -505,7 +505,8 @@ cdef class Template:
     def __init__(self, ObjectRef function, str name, uint32_t num_returns, uint32_t shape,
                  int retries, *, ObjectRef actor=None, str method=None, bint creates_actor=False,
                  bint keeps_resources=False, bint borrowed=False, uint32_t group=0,
-                 uint32_t most_calls=0):
+                 uint32_t most_calls=0, bint streams=False, uint32_t stream_limit=0,
+                 bint dynamic=False):
         check_session(function)
         self.function = None if borrowed else function   # borrowed: known because it runs here
         self.actor = None if borrowed else actor
@@ -518,6 +519,11 @@ cdef class Template:
             check_session(actor)
             self.fixed.actor = actor.ref
             self.fixed.flags |= PR_TASK_OF_ACTOR | group << PR_GROUP_SHIFT
+        if streams:
+            self.fixed.flags |= PR_TASK_STREAMS
+            self.fixed.stream_limit = stream_limit
+        if dynamic:
+            self.fixed.flags |= DYNAMIC_RESULT
         if creates_actor:
             self.fixed.flags |= PR_TASK_CREATES_ACTOR | (PR_TASK_KEEPS if keeps_resources else 0)
             self.fixed.plan = &self.plan
@@ -540,7 +546,8 @@ cdef class Template:
         return self.function is not None or pr_is_referenced(&context, self.fixed.function)
 
     def submit(self, tuple args, dict kwargs):
-        """One ObjectRef, or a list when num_returns is not 1; (handle, result) of a new actor."""
+        """One ObjectRef, or a list when num_returns is not 1; (handle, result) of a new actor; the
+        generator of a stream."""
         check_usable()
         if self.nonce != session_nonce:
             raise ValueError(
@@ -563,8 +570,8 @@ cdef class Template:
         status = pr_submit(&context, &s)
         if status != PR_OK:
             self.raise_refusal(status)
-        if s.flags & PR_TASK_CREATES_ACTOR:
-            return wrap(s.actor), wrap(one)
+        if s.flags & (PR_TASK_CREATES_ACTOR | PR_TASK_STREAMS):
+            return special_result(&s, wrap(one))
         return wrap(one)
 
     cdef int raise_refusal(self, pr_status status) except -1:
@@ -607,9 +614,13 @@ cdef class Template:
             refs = [wrap(results[i]) for i in range(count)]
         finally:
             PyMem_Free(results)
-        if s.flags & PR_TASK_CREATES_ACTOR:
-            return wrap(s.actor), refs[0]
+        if s.flags & (PR_TASK_CREATES_ACTOR | PR_TASK_STREAMS):
+            return special_result(s, refs[0])
         return refs[0] if count == 1 else refs or None
+
+
+cdef special_result(pr_submission *s, ObjectRef result):
+    return stream_of(s, result) if s.flags & PR_TASK_STREAMS else (wrap(s.actor), result)
 
 
 cdef uint32_t list_awaited(const uint8_t *packed, pr_ref *awaited) noexcept:

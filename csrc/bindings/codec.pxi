@@ -39,7 +39,8 @@ cdef enum:
     HEAP_ALIGNMENT = 64
     SMALL_BYTES = 104          # largest value assembled in place: PR_TASK_INLINE
     MOST_AWAITED = 11          # references that fit into packed arguments
-    ARGUMENTS_PICKLED = 65536  # task flag of the binding
+    ARGUMENTS_PICKLED = 65536  # task flags of the binding
+    DYNAMIC_RESULT = 131072    # the result is the references of what the task yields
 
 cdef struct Piece:
     uint64_t offset

@@ -185,6 +185,7 @@ cdef extern from "pyray_core.h" nogil:
     enum: PR_TASK_OF_ACTOR
     enum: PR_TASK_KEEPS
     enum: PR_TASK_CANCELLED
+    enum: PR_TASK_STREAMS
     enum pr_cause:
         PR_CAUSE_NONE, PR_CAUSE_WORKER_DIED, PR_CAUSE_ACTOR_DIED, PR_CAUSE_ACTOR_KILLED
         PR_CAUSE_ACTOR_CREATION, PR_CAUSE_ACTOR_EXITED, PR_CAUSE_OWNER_DIED, PR_CAUSE_CANCELLED
@@ -325,6 +326,8 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t result_count
         pr_index shape
         int32_t retries
+        uint32_t stream_limit
+        pr_ref stream
         uint64_t parent
         uint32_t flags
         pr_ref actor
@@ -340,6 +343,8 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t attempt
         uint32_t result_count
         uint64_t serial
+        uint32_t stream_limit
+        uint64_t published
         pr_ref function
         pr_ref arguments
         pr_ref result
@@ -372,6 +377,11 @@ cdef extern from "pyray_core.h" nogil:
     void pr_task_reclaim(pr_context *ctx, pr_index task)
     pr_status pr_actor_kill(pr_context *ctx, pr_ref handle, bint no_restart)
     pr_status pr_actor_leave(pr_context *ctx, pr_ref handle)
+    pr_status pr_stream_open_item(pr_context *ctx, pr_index task, pr_ref *item)
+    pr_status pr_stream_publish(pr_context *ctx, pr_index task, const pr_value *value)
+    pr_status pr_stream_room(pr_context *ctx, pr_index task, pr_index latch)
+    pr_status pr_stream_next(pr_context *ctx, pr_ref stream, bint take, pr_ref *item)
+    void pr_stream_close(pr_context *ctx, pr_ref stream)
     pr_status pr_cancel(pr_context *ctx, pr_ref result, bint force, bint recursive)
     pr_status pr_cancel_children(pr_context *ctx, uint64_t serial, bint force)
     bint pr_cancel_asked(pr_context *ctx, pr_index task)
@@ -404,5 +414,6 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t latches
         uint32_t lanes
         uint32_t files
+        uint32_t streams
         uint64_t heap_used_bytes
     pr_status pr_audit(pr_context *ctx, pr_accounts *accounts, const char **what)

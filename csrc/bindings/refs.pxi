@@ -65,12 +65,19 @@ cdef class ObjectRef:
         return cls(id)
 
     @classmethod
+    def nil(cls) -> ObjectRef:
+        """A reference to nothing."""
+        return ObjectRef.__new__(ObjectRef)
+
+    @classmethod
     def from_hex(cls, hex_id: str) -> ObjectRef:
         """The reference that this text of `hex()` names."""
         return cls(bytes.fromhex(hex_id))
 
     def binary(self) -> bytes:
         """The reference as 28 bytes."""
+        if self.nonce == 0:
+            return b"\xff" * 28
         tail = b"\xff\xff\xff\xff" + JOB_ID + b"\x01\x00\x00\x00"
         return (self.ref.index.to_bytes(4, "big") + self.ref.generation.to_bytes(4, "big")
                 + self.nonce.to_bytes(8, "big") + tail)
@@ -80,8 +87,8 @@ cdef class ObjectRef:
         return self.binary().hex()
 
     def is_nil(self) -> bool:
-        """Always False: there is no reference to nothing."""
-        return False
+        """Whether it refers to nothing."""
+        return self.nonce == 0
 
     def size(self) -> int:
         """Length of `binary()` in bytes."""

@@ -271,37 +271,47 @@ cdef class Results:
 cdef Py_ssize_t HELD_BY_STORE = 1   # references to a result that are ours
 
 
+cdef int encode_result(Encoded e, value, uint32_t flags, str what, str name) except -1:
+    try:
+        encode(e, value, PR_INLINE_BYTES)
+    except PICKLING_ERRORS as error:
+        raise unfit_result(f"{what} of {name},", value, error) from error
+    e.value.flags = flags
+    return 0
+
+
+cdef int write_result(Encoded e, pr_ref ref) except -1:
+    """Writes a large value into a block of its own; the object is sealed later."""
+    cdef uint64_t offset = 0
+    cdef pr_status status = begin(e, &ref, True, &offset)
+    if status == PR_OK:
+        try:
+            write_pieces(e, offset)
+            status = pr_add_children(&context, ref, e.value.children, e.value.child_count)
+            if status != PR_OK:
+                raise_status(status, "cannot store a result")
+        except BaseException:
+            pr_result_abort(&context, ref)
+            raise
+    if status != PR_OK and status != PR_STATE:   # PR_STATE: sealed by an earlier attempt
+        raise_status(status, "cannot store a result")
+    e.value.in_block = 1
+    e.value.child_count = 0
+    return 0
+
+
 cdef int store_result(Results results, pr_ref ref, value, uint32_t flags, str name) except -1:
     """Encodes one result; large ones are written to the heap, to be sealed by pr_finish."""
     cdef Encoded e = Encoded()
-    cdef uint64_t offset = 0
-    cdef pr_status status
     if type(value) is ndarray_type and give_result(e, ref, value, HELD_BY_STORE):
         e.value.flags = flags
         results.values[len(results.encoded)] = e.value
         results.refs[len(results.encoded)] = ref
         results.encoded.append(e)
         return 0
-    try:
-        encode(e, value, PR_INLINE_BYTES)
-    except PICKLING_ERRORS as error:
-        raise unfit_result(f"the result of {name},", value, error) from error
-    e.value.flags = flags
+    encode_result(e, value, flags, "the result", name)
     if e.value.size_bytes > PR_INLINE_BYTES:
-        status = begin(e, &ref, True, &offset)
-        if status == PR_OK:
-            try:
-                write_pieces(e, offset)
-                status = pr_add_children(&context, ref, e.value.children, e.value.child_count)
-                if status != PR_OK:
-                    raise_status(status, "cannot store a result")
-            except BaseException:
-                pr_result_abort(&context, ref)
-                raise
-        if status != PR_OK and status != PR_STATE:   # PR_STATE: sealed by an earlier attempt
-            raise_status(status, "cannot store a result")
-        e.value.in_block = 1
-        e.value.child_count = 0
+        write_result(e, ref)
     results.values[len(results.encoded)] = e.value
     results.refs[len(results.encoded)] = ref
     results.encoded.append(e)
@@ -404,6 +414,13 @@ def is_task_cancelled() -> bool:
     return is_open and task != 0 and pr_cancel_asked(&context, task)
 
 
+cdef iterate(pr_taken *taken, translate):
+    """Runs the code of a task whose results are what it yields."""
+    if taken.flags & PR_TASK_STREAMS:
+        return stream_items(taken, call(taken), translate, current_name)
+    return collect_items(call(taken), translate, current_name)
+
+
 cdef Results run(pr_taken *taken, translate):
     """Executes one task: its results, or its error as results."""
     global running_task, current_name, current_serial, current_attempt, current_actor
@@ -425,7 +442,10 @@ cdef Results run(pr_taken *taken, translate):
             if setup_error is not None:
                 retire()   # another worker will try again
                 raise setup_error
-            results = store_results(taken, call(taken), current_name)
+            if taken.flags & (PR_TASK_STREAMS | DYNAMIC_RESULT):
+                results = store_results(taken, iterate(taken, translate), current_name)
+            else:
+                results = store_results(taken, call(taken), current_name)
             interruptible = False
             if is_cancelled(taken.task) and taken.flags & PR_TASK_OF_ACTOR:
                 results.give_up()

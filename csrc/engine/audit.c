@@ -266,6 +266,50 @@ static enum pr_status walk_names(struct audit *a)
     return PR_OK;
 }
 
+/* A14 */
+static enum pr_status walk_items(struct audit *a, const struct pr_stream *s)
+{
+    uint64_t items = 0;
+    for (pr_index i = s->head; i != s->tail; i = pr_object_at(a->ctx, i)->next_result, items++) {
+        PR_TRY(count_ref(a, i));
+        CHECK(pr_object_at(a->ctx, i)->state == PR_OBJECT_SEALED);
+        CHECK(items < high_water(a, PR_POOL_OBJECT));
+    }
+    PR_TRY(count_ref(a, s->tail));
+    bool sealed = pr_object_at(a->ctx, s->tail)->state == PR_OBJECT_SEALED;
+    CHECK(sealed == (s->task == PR_NONE));
+    CHECK(items == s->published - s->taken);
+    return PR_OK;
+}
+
+static enum pr_status walk_streams(struct audit *a)
+{
+    uint32_t listed = 0, closed = 0;
+    for (pr_index slot = 1; slot < high_water(a, PR_POOL_SLOT); slot++) {
+        pr_index previous = PR_NONE;
+        if (pr_slot_at(a->ctx, slot)->state == PR_SLOT_EMPTY) continue;
+        for (pr_index i = pr_slot_at(a->ctx, slot)->streams; i != PR_NONE;
+             previous = i, i = pr_stream_at(a->ctx, i)->link) {
+            const struct pr_stream *s = pr_stream_at(a->ctx, i);
+            CHECK(i < high_water(a, PR_POOL_STREAM) && ++listed <= high_water(a, PR_POOL_STREAM));
+            CHECK(s->consumer == slot && s->previous == previous);
+            PR_TRY(walk_items(a, s));
+        }
+    }
+    for (pr_index i = 1; i < high_water(a, PR_POOL_TASK); i++) {
+        const struct pr_task *t = pr_task_at(a->ctx, i);
+        if (t->state == PR_TASK_FREE || !(t->flags & PR_TASK_STREAMS)) continue;
+        const struct pr_stream *s = pr_stream_at(a->ctx, t->stream);
+        CHECK(s->task == i);
+        if (s->consumer != PR_NONE) continue;
+        closed++;
+        CHECK(s->head == s->tail);
+        PR_TRY(walk_items(a, s));
+    }
+    CHECK(listed + closed == a->ctx->header->pools[PR_POOL_STREAM].used);
+    return PR_OK;
+}
+
 static enum pr_status walk_task_chores(struct audit *a)
 {
     uint32_t listed = 0, left_over = 0;
@@ -440,6 +484,7 @@ static enum pr_status walk_all(struct audit *a)
     PR_TRY(walk_actors(a, &lanes));
     CHECK(lanes == a->ctx->header->pools[PR_POOL_LANE].used);
     PR_TRY(walk_names(a));
+    PR_TRY(walk_streams(a));
     for (pr_index i = 1; i < high_water(a, PR_POOL_TASK); i++) PR_TRY(walk_task(a, i));
     for (pr_index i = 1; i < high_water(a, PR_POOL_OBJECT); i++) PR_TRY(walk_object(a, i));
     PR_TRY(compare_counts(a));
@@ -459,6 +504,7 @@ static void read_accounts(const struct pr_context *ctx, struct pr_accounts *acco
         .latches = pools[PR_POOL_LATCH].used,
         .lanes = pools[PR_POOL_LANE].used,
         .files = pools[PR_POOL_FILE].used,
+        .streams = pools[PR_POOL_STREAM].used,
         .heap_used_bytes = (uint64_t)pr_heap_root(ctx)->used * PR_HEAP_UNIT,
     };
 }

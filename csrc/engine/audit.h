@@ -24,6 +24,8 @@
  *      file; RESTORING: on a slot's list, with a block and a pin, and counted in a file; what is
  *      counted, here and in `leaving` and `spilled_*`, is what is there; files without objects are
  *      on the list of dead files
+ *  A14 a stream that is not closed is on its consumer's list; its items are linked from `head` to
+ *      `tail`, all sealed but the last, which is open exactly while the task has not ended
  */
 #ifndef PYRAY_ENGINE_AUDIT_H
 #define PYRAY_ENGINE_AUDIT_H
@@ -31,7 +33,7 @@
 #include "engine/engine.h"
 
 struct pr_accounts {
-    uint32_t objects, tasks, actors, edges, blocks, slots, latches, lanes, files;
+    uint32_t objects, tasks, actors, edges, blocks, slots, latches, lanes, files, streams;
     uint64_t heap_used_bytes;
 };
 

@@ -34,7 +34,8 @@
 #define PR_POOL_CLASS 8u
 #define PR_POOL_NAME 9u
 #define PR_POOL_ENVIRONMENT 10u
-#define PR_POOLS 12u /* with PR_POOL_FILE */
+#define PR_POOL_STREAM 12u
+#define PR_POOLS 13u /* with PR_POOL_FILE */
 
 #define PR_TASK_INLINE 104u
 #define PR_NAME_BYTES 32u
@@ -70,6 +71,7 @@ enum pr_task_flag {
     PR_TASK_CANCELLED = 64, /* while it runs or is submitted: ray.cancel, see cancel.h */
     PR_TASK_TOLD = 128,     /* its process has taken note of that */
     PR_TASK_CANCEL_CHILDREN = 256,
+    PR_TASK_STREAMS = 512, /* has a stream, see stream.h */
 };
 
 struct pr_task {
@@ -99,8 +101,28 @@ struct pr_task {
     uint8_t value[PR_TASK_INLINE];
     uint64_t parent; /* serial of the task that submitted it, 0: none */
     uint64_t gpus;   /* bit by id; means something while HOLDS is set and its class asks for GPUs */
+    uint32_t stream; /* with PR_TASK_STREAMS */
+    uint32_t reserved;
 };
-_Static_assert(sizeof(struct pr_task) == 248, "close to four cache lines");
+_Static_assert(sizeof(struct pr_task) == 256, "four cache lines");
+
+/* Results that a task publishes while it runs: stream.h. */
+struct pr_stream {
+    uint32_t link; /* next one of its consumer's slot, or free list */
+    uint32_t generation;
+    uint32_t previous;
+    uint32_t consumer; /* slot, or none: closed */
+    uint32_t task;     /* or none: it has ended */
+    uint32_t head;     /* next item to be taken */
+    uint32_t tail;     /* the open item; when the task has ended, the mark of the end */
+    uint32_t limit;    /* most items that are published and not taken; 0: no limit */
+    uint32_t latch;    /* where the producer waits for room, or none */
+    uint32_t reserved;
+    uint64_t published;
+    uint64_t taken;
+    uint64_t reserved2;
+};
+_Static_assert(sizeof(struct pr_stream) == 64, "one cache line");
 
 enum pr_actor_state {
     PR_ACTOR_FREE,
@@ -257,6 +279,7 @@ enum pr_cause {
     PR_CAUSE_ACTOR_UNAVAILABLE, /* its process died and it restarts; the call is not repeated */
     PR_CAUSE_OUT_OF_MEMORY,     /* its process was stopped because memory was short */
     PR_CAUSE_ACTOR_OUT_OF_MEMORY,
+    PR_CAUSE_STREAM_ENDED, /* the mark at the end of a stream */
 };
 
 #define PR_KIND_FAILURE 255u /* the kind of an object whose value is a struct pr_failure */
@@ -293,6 +316,10 @@ static inline const struct pr_lane *pr_lane_at(const struct pr_context *ctx, pr_
 static inline const struct pr_name *pr_name_at(const struct pr_context *ctx, pr_index name)
 {
     return pr_entry(ctx, PR_POOL_NAME, name);
+}
+static inline const struct pr_stream *pr_stream_at(const struct pr_context *ctx, pr_index stream)
+{
+    return pr_entry(ctx, PR_POOL_STREAM, stream);
 }
 static inline const struct pr_class *pr_class_at(const struct pr_context *ctx, pr_index shape)
 {

@@ -41,7 +41,8 @@ static pr_index first_ready(const struct pr_context *ctx, pr_index object)
 static bool may_share(const struct pr_context *ctx, const struct pr_task *waiting,
                       const struct pr_task *t)
 {
-    const uint32_t special = PR_TASK_OF_ACTOR | PR_TASK_CREATES_ACTOR | PR_TASK_CANCELLED;
+    const uint32_t special =
+        PR_TASK_OF_ACTOR | PR_TASK_CREATES_ACTOR | PR_TASK_CANCELLED | PR_TASK_STREAMS;
     return !((waiting->flags | t->flags) & special) && t->shape == waiting->shape &&
            pr_class_at(ctx, t->shape)->gpus == 0 && t->attempt == 0 && waiting->attempt == 1 &&
            t->retries_left != 0 && waiting->retries_left != 0;

@@ -5,8 +5,9 @@
  * worker is idle, since the two tasks then share a process: globals, the current directory, and
  * death. Hence also:
  *
- *   - both are plain tasks with the same demands, none of them GPUs; the helped one runs on what
- *     the waiting one holds, which is not lent meanwhile, and holds nothing of its own;
+ *   - both are plain tasks, without streams (a producer may have to wait for who waits), with the
+ *     same demands, none of them GPUs; the helped one runs on what the waiting one holds, which is
+ *     not lent meanwhile, and holds nothing of its own;
  *   - both run for the first time and may be retried: should the process die of the one, both run
  *     again, each in a process of its own.
  */

@@ -3,6 +3,7 @@
 #include "engine/actor.h"
 #include "engine/chores.h"
 #include "engine/sched.h"
+#include "engine/stream.h"
 #include "engine/submit.h"
 
 struct sweep {
@@ -168,6 +169,8 @@ static enum pr_status sweep_step(struct pr_context *ctx, void *argument)
     } else if (s->shape != PR_NONE) {
         pr_resources_give(ctx, s->shape, s->gpus, false);
         TX_SET(ctx, s->shape, PR_NONE);
+    } else if (s->streams != PR_NONE) {
+        pr_stream_close_step(ctx, s->streams);
     } else if (s->held != PR_NONE) {
         return drop_some_held(ctx, sweep->slot);
     } else if (s->latches != PR_NONE) {

@@ -16,6 +16,7 @@ static const struct pr_pool_plan large_tables[PR_POOLS] = {
     [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 64u << 10, 256},
     [PR_POOL_LANE] = {sizeof(struct pr_lane), 64u << 10, 128},
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 64u << 10, 128},
+    [PR_POOL_STREAM] = {sizeof(struct pr_stream), 1u << 20, 128},
     [PR_POOL_NAME] = {sizeof(struct pr_name), 64u << 10, 16},
     [PR_POOL_ENVIRONMENT] = {sizeof(struct pr_environment), 1024, 16},
     [PR_POOL_FILE] = {sizeof(struct pr_file), 1u << 20, 64},
@@ -32,6 +33,7 @@ static const struct pr_pool_plan small_tables[PR_POOLS] = {
     [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 16, 2},
     [PR_POOL_LANE] = {sizeof(struct pr_lane), 16, 2},
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 16, 2},
+    [PR_POOL_STREAM] = {sizeof(struct pr_stream), 16, 2},
     [PR_POOL_NAME] = {sizeof(struct pr_name), 8, 2},
     [PR_POOL_ENVIRONMENT] = {sizeof(struct pr_environment), 4, 2},
     [PR_POOL_FILE] = {sizeof(struct pr_file), 16, 2},
@@ -68,6 +70,7 @@ static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind,
     TX_SET(ctx, s->writing, PR_NONE);
     TX_SET(ctx, s->running, PR_NONE);
     TX_SET(ctx, s->submitting, PR_NONE);
+    TX_SET(ctx, s->streams, PR_NONE);
     TX_SET(ctx, s->actor, PR_NONE);
     TX_SET(ctx, s->shape, PR_NONE);
     TX_SET(ctx, s->requests, 0);

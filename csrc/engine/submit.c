@@ -4,6 +4,7 @@
 
 #include "engine/actor.h"
 #include "engine/cancel.h"
+#include "engine/stream.h"
 
 static void unlink_submitting(struct pr_context *ctx, pr_index task)
 {
@@ -89,6 +90,8 @@ static enum pr_status submit_start(struct pr_context *ctx, struct submit *op)
     PR_TRY(hold_object(ctx, op->s->function));
     if (op->s->arguments.index != PR_NONE) PR_TRY(hold_object(ctx, op->s->arguments));
     if (op->s->flags & (PR_TASK_CREATES_ACTOR | PR_TASK_OF_ACTOR)) PR_TRY(bind_actor(ctx, op));
+    if (op->s->flags & PR_TASK_STREAMS)
+        PR_TRY(pr_stream_new(ctx, op->task, op->s->stream_limit, &op->s->stream));
     pr_task_link(ctx, &pr_slot_at(ctx, ctx->slot)->submitting, op->task);
     return PR_OK;
 }
@@ -226,6 +229,7 @@ static enum pr_status abandon(struct pr_context *ctx, void *argument)
 static enum pr_status give_up(struct pr_context *ctx, struct submit *op, enum pr_status reason)
 {
     if (!op->start) PR_TRY(pr_operate(ctx, abandon, op));
+    if (!op->start && (op->s->flags & PR_TASK_STREAMS)) pr_stream_close(ctx, op->s->stream);
     for (uint32_t i = 0; i < op->results_done; i++) pr_release(ctx, op->s->results[i]);
     if (!op->start && (op->s->flags & PR_TASK_CREATES_ACTOR)) pr_release(ctx, op->s->actor);
     return reason;

@@ -19,8 +19,10 @@ struct pr_submission {
     uint32_t result_count;
     pr_index shape;
     int32_t retries;
-    uint64_t parent;     /* serial of the task that submits, 0: none */
-    uint32_t flags;      /* PR_TASK_CREATES_ACTOR, PR_TASK_OF_ACTOR, PR_TASK_KEEPS */
+    uint32_t stream_limit; /* with PR_TASK_STREAMS: see engine.h */
+    struct pr_ref stream;  /* out, with PR_TASK_STREAMS */
+    uint64_t parent;       /* serial of the task that submits, 0: none */
+    uint32_t flags;        /* PR_TASK_CREATES_ACTOR, PR_TASK_OF_ACTOR, PR_TASK_KEEPS */
     struct pr_ref actor; /* the handle object, for PR_TASK_OF_ACTOR; filled in for CREATES_ACTOR */
     const struct pr_actor_plan
         *plan;           /* for CREATES_ACTOR; NULL: an actor without name or restarts */

@@ -5,6 +5,7 @@
 #include "engine/actor.h"
 #include "engine/chores.h"
 #include "engine/sched.h"
+#include "engine/stream.h"
 
 /* ---- lists of a slot ---- */
 
@@ -118,6 +119,7 @@ static bool drop_results(struct pr_context *ctx, const struct pr_task *t)
 static void free_task(struct pr_context *ctx, pr_index task)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
+    if (t->flags & PR_TASK_STREAMS) pr_stream_end(ctx, task);
     pr_object_unref(ctx, t->function);
     if (t->arguments != PR_NONE) pr_object_unref(ctx, t->arguments);
     if (t->actor != PR_NONE) pr_actor_unbind(ctx, t->actor);
@@ -141,7 +143,7 @@ void pr_task_end(struct pr_context *ctx, pr_index task)
     if (!cleanup_step(ctx, task)) pr_task_add_chore(ctx, task);
 }
 
-static void seal_failure(struct pr_context *ctx, pr_index object, const struct pr_failure *failure)
+void pr_task_seal_failure(struct pr_context *ctx, pr_index object, const struct pr_failure *failure)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     if (o->state == PR_OBJECT_SEALED) return;
@@ -169,7 +171,7 @@ static bool fail_step(struct pr_context *ctx, pr_index task)
     while (t->next_result != PR_NONE && !pr_tx_is_long(ctx)) {
         pr_index object = t->next_result;
         TX_SET(ctx, t->next_result, pr_object_at(ctx, object)->next_result);
-        seal_failure(ctx, object, &failure);
+        pr_task_seal_failure(ctx, object, &failure);
     }
     if (t->next_result != PR_NONE) return false;
     TX_SET(ctx, t->state, PR_TASK_DONE);

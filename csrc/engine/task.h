@@ -27,6 +27,9 @@ void pr_task_unlink(struct pr_context *ctx, const uint32_t *head, pr_index task)
 void pr_task_take_back(struct pr_context *ctx, pr_index task);
 /* Off the list of running tasks; gives its resources back. */
 void pr_task_unlink_running(struct pr_context *ctx, pr_index task);
+/* Seals a result, unless it is sealed. */
+void pr_task_seal_failure(struct pr_context *ctx, pr_index object,
+                          const struct pr_failure *failure);
 /* The task has ended and its results are sealed: drops everything that it held. */
 void pr_task_end(struct pr_context *ctx, pr_index task);
 /* One bounded step of failing or cleaning up; true when the entry is gone. */

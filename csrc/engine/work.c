@@ -22,6 +22,10 @@ static void describe(const struct pr_context *ctx, pr_index task, struct pr_take
     taken->attempt = t->attempt;
     taken->result_count = t->result_count;
     taken->serial = t->serial;
+    if (t->flags & PR_TASK_STREAMS) {
+        taken->stream_limit = pr_stream_at(ctx, t->stream)->limit;
+        taken->published = pr_stream_at(ctx, t->stream)->published;
+    }
     taken->function = ref_of(ctx, t->function);
     taken->arguments = ref_of(ctx, t->arguments);
     taken->result = ref_of(ctx, t->results);
@@ -236,8 +240,7 @@ void pr_result_abort(struct pr_context *ctx, struct pr_ref result)
     PR_ASSERT(pr_operate(ctx, result_abort, &result) != PR_GROW);
 }
 
-static enum pr_status seal_result(struct pr_context *ctx, pr_index object,
-                                  const struct pr_value *value)
+enum pr_status pr_result_seal(struct pr_context *ctx, pr_index object, const struct pr_value *value)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     if (o->state == PR_OBJECT_SEALED) return PR_OK; /* by an earlier attempt */
@@ -271,7 +274,7 @@ static enum pr_status seal_share(struct pr_context *ctx, const struct finish *op
         pr_index object = t->next_result;
         PR_ASSERT(object != PR_NONE);
         TX_SET(ctx, t->next_result, pr_object_at(ctx, object)->next_result);
-        PR_TRY(seal_result(ctx, object, &op->results[i]));
+        PR_TRY(pr_result_seal(ctx, object, &op->results[i]));
     }
     return PR_OK;
 }

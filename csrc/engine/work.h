@@ -11,6 +11,8 @@ struct pr_taken {
     uint32_t attempt;
     uint32_t result_count;
     uint64_t serial;
+    uint32_t stream_limit;
+    uint64_t published; /* of its stream, by earlier attempts */
     struct pr_ref function;
     struct pr_ref arguments;
     struct pr_ref result; /* the first */
@@ -80,6 +82,10 @@ void pr_result_abort(struct pr_context *ctx, struct pr_ref result);
  * process creates (pr_put_begin), which stays as an empty shell. PR_STATE: sealed already. */
 PR_MUST_CHECK enum pr_status pr_result_adopt(struct pr_context *ctx, struct pr_ref result,
                                              struct pr_ref source);
+
+/* Inside a transaction: seals one result, unless an earlier attempt has. */
+PR_MUST_CHECK enum pr_status pr_result_seal(struct pr_context *ctx, pr_index object,
+                                            const struct pr_value *value);
 
 /* Seals the task's results, all of them and in order, ends it, and takes the next one in the same
  * transaction as the last of them. An inline result has at most PR_STEP_EDGES children. Answers as

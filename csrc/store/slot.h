@@ -43,7 +43,7 @@ struct pr_slot {
     uint32_t free_retry; /* its death costs its task none of the retries */
     uint32_t writing;    /* spill files that it writes */
     uint32_t restoring;  /* objects whose bytes it reads back from files */
-    uint32_t reserved;
+    uint32_t streams;    /* whose items it takes */
     uint64_t reserved2[2];
 };
 _Static_assert(sizeof(struct pr_slot) == 128, "two cache lines");

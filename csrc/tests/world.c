@@ -72,7 +72,8 @@ void world_destroy(struct world *world)
 void member_forget(struct member *m)
 {
     m->role = ABSENT;
-    m->leaving = m->running = m->sleeping = m->waiting = false;
+    m->leaving = m->running = m->sleeping = m->waiting = m->wants_room = false;
+    m->stream_count = 0;
     m->ref_count = m->pin_count = m->handle_count = m->call_count = 0;
     m->creating = (struct pr_ref){0};
     m->spill.count = 0;
@@ -127,12 +128,20 @@ static bool condition_holds(const struct member *m)
     return ready >= m->wait_need;
 }
 
+static bool has_room(const struct member *m)
+{
+    const struct pr_stream *s = pr_stream_at(&m->ctx, pr_task_at(&m->ctx, m->taken.task)->stream);
+    return s->consumer == PR_NONE || s->published - s->taken < s->limit;
+}
+
 const char *member_check_sleep(struct member *m)
 {
     const struct pr_slot *s = pr_slot_at(&m->ctx, m->ctx.slot);
     if (m->waiting && condition_holds(m) &&
         pr_latch_sequence(&m->ctx, m->wait_latch) == m->wait_seen)
         return "a waiter sleeps although its condition holds";
+    if (m->wants_room && pr_latch_sequence(&m->ctx, s->latch) == m->room_seen && has_room(m))
+        return "a producer sleeps although there is room";
     if (!m->sleeping || pr_latch_sequence(&m->ctx, s->latch) != m->seen) return NULL;
     if (s->state == PR_SLOT_WAKING) return "a worker sleeps although it is on the way";
     if (s->requests & PR_REQUEST_KILL) return NULL; /* its sleep ends otherwise */
@@ -203,7 +212,7 @@ static void run_all(struct pr_context *ctx, int round)
 static bool nothing_left(const struct pr_context *ctx, const struct pr_accounts *a)
 {
     return a->objects == ctx->header->pools[PR_POOL_ENVIRONMENT].used &&
-           a->tasks + a->actors + a->edges + a->blocks + a->lanes + a->files == 0 &&
+           a->tasks + a->actors + a->edges + a->blocks + a->lanes + a->files + a->streams == 0 &&
            a->heap_used_bytes == 0 && a->slots == 1 && a->latches == 1;
 }
 

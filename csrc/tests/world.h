@@ -11,7 +11,13 @@
 #include "tests/session_fixture.h"
 
 enum { WORLD_MEMBERS = 6, MEMBER_REFS = 20, MEMBER_PINS = 6, MEMBER_HANDLES = 3, MEMBER_WAITS = 8 };
-enum { WORLD_SHAPES = 5, WORLD_RESULTS = 40, MEMBER_CALLS = 4, MEMBER_SPILLS = 12 };
+enum {
+    WORLD_SHAPES = 5,
+    WORLD_RESULTS = 40,
+    MEMBER_CALLS = 4,
+    MEMBER_SPILLS = 12,
+    MEMBER_STREAMS = 3
+};
 
 enum role { ABSENT, DRIVER = 1, SUPERVISOR = 2, WORKER = 4 };
 
@@ -32,6 +38,10 @@ struct member {
     struct pr_spill spill;                 /* an unfinished round of spilling, or count 0 */
     struct pr_spill_item spill_items[MEMBER_SPILLS];
     struct pr_restore restore; /* an unfinished restore, or its reference's index none */
+    struct pr_ref streams[MEMBER_STREAMS]; /* whose items it takes */
+    uint32_t stream_count;
+    bool wants_room; /* its task waits for room; `room_seen` is the sequence from before */
+    uint32_t room_seen;
 
     bool running;
     struct pr_taken taken;

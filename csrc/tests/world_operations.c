@@ -5,6 +5,7 @@
 #include "tests/world.h"
 #include "tests/world_calls.h"
 #include "tests/world_spilling.h"
+#include "tests/world_streams.h"
 #include "tests/world_waiting.h"
 
 void member_unexpected(struct member *m, const char *what, enum pr_status status)
@@ -365,6 +366,7 @@ static void leave_actor(struct member *m)
 static void note_taken(struct member *m, enum pr_status status)
 {
     m->running = status == PR_OK;
+    m->wants_room = false;
     m->begun = 0;
     m->leaving = status == PR_EXIT;
     m->sleeping = status == PR_EMPTY;
@@ -501,32 +503,6 @@ static void help(struct member *m)
         ;
 }
 
-static void cancel(struct member *m)
-{
-    if (m->ref_count == 0) return;
-    bool force = one_in(m, 4);
-    enum pr_status status = pr_cancel(&m->ctx, any_ref(m), force, one_in(m, 2));
-    if (!force || status != PR_STATE) done(m, "cancel", status);
-}
-
-static void notice_cancel(struct member *m)
-{
-    bool recursive = false;
-    pr_index task = pr_cancel_next(&m->ctx);
-    if (task == PR_NONE) return;
-    uint64_t serial = pr_task_at(&m->ctx, task)->serial;
-    CHECK(pr_cancel_take(&m->ctx, task, &recursive)); /* it is ours, and nobody else takes note */
-    CHECK(pr_cancel_asked(&m->ctx, task));
-    if (recursive) done(m, "cancel", pr_cancel_children(&m->ctx, serial, false));
-}
-
-static void interrupt(struct member *m)
-{
-    for (uint32_t i = 0; m->world != NULL && i < WORLD_MEMBERS; i++)
-        if (m->world->member[i].role == WORKER)
-            pr_interrupt_take(&m->ctx, m->world->member[i].ctx.slot);
-}
-
 /* ---- processes ---- */
 
 static void request_worker(struct member *m)
@@ -608,6 +584,11 @@ static const struct {
     {"borrow", borrow, WORKER, 4},
     {"lend", lend, WORKER, 3},
     {"help", help, WORKER, 4},
+    {"submit_stream", submit_stream, 7, 4},
+    {"publish", publish, WORKER, 20},
+    {"ask_room", ask_room, WORKER, 4},
+    {"next_item", next_item, 7, 6},
+    {"close_stream", close_stream, 7, 2},
     {"cancel", cancel, 7, 4},
     {"notice_cancel", notice_cancel, WORKER, 3},
     {"interrupt", interrupt, SUPERVISOR, 1},

@@ -38,6 +38,10 @@ def busy(specification: str, n: int) -> Any:
     def children() -> list[int]:
         return [*range(40)]
 
+    @pyray.remote(max_retries=9, num_cpus=0)
+    def items(count: int) -> Iterator[int]:
+        yield from range(count)
+
     for _ in range(2):
         refs = [pyray.put(i) for i in range(150)]
         large = pyray.put(np.zeros(50_000))
@@ -46,6 +50,9 @@ def busy(specification: str, n: int) -> Any:
         total += pyray.get(child.remote(refs, [large]))
         nested = pyray.put([refs, large])
         pyray.cancel(child.remote(nested))
+        stream = items.remote(40)
+        total += pyray.get(next(stream))
+        del stream
         del refs, large, nested
     return np.full(20_000, n + total)
 
@@ -91,6 +98,22 @@ def once_armed(specification: str, driver: int) -> Any:
     return busy(specification if attempt <= 1 else "", 7)
 
 
+def yield_some(specification: str, driver: int) -> Iterator[int]:
+    """Die at the failpoint in the first attempt only."""
+    assert driver != os.getpid()
+    if _core.current_task()[2] <= 1:
+        _core.arm_failpoints(specification)
+    yield from range(5)
+
+
+@pytest.mark.usefixtures("disarmed")
+@pytest.mark.parametrize("hit", [1, 3, 5])
+def test_generator_whose_worker_dies_goes_on(ray: ModuleType, hit: int) -> None:
+    task = ray.remote(max_retries=1)(yield_some)
+    generator = task.remote(f"publish.before=kill@{hit}", os.getpid())
+    assert ray.get(list(generator), timeout=20) == [0, 1, 2, 3, 4]
+
+
 def hits_of(specification: str) -> dict[str, int]:
     """What a worker came along, counted across two tasks."""
     busy(specification, 0)
@@ -107,6 +130,7 @@ def test_every_failpoint_is_hit(ray: ModuleType) -> None:
     again = ray.remote(max_retries=0)(_core.failpoint_hits)
     while time.monotonic() < deadline:
         ray.get(task.remote(count), timeout=20)
+        ray.get(list(ray.remote(yield_some).remote("", os.getpid())), timeout=20)
         for point, hits in ray.get(again.remote(), timeout=20).items():
             seen[point] += hits
         if {point for point in POINTS if not seen[point]} <= NOT_IN_WORKER:
@@ -129,6 +153,10 @@ DRIVER = """
     def children():
         return list(range(40))
 
+    @ray.remote
+    def items():
+        yield from range(100)
+
     assert ray.get(child.remote()) == 0
     _core.arm_failpoints(sys.argv[1])
     if sys.argv[1].startswith(("spill.", "restore.")):
@@ -141,10 +169,18 @@ DRIVER = """
         assert ray.get(children.remote()) == list(range(40))
         nested = ray.put([refs, large])
         ray.cancel(child.remote(nested))
+        stream = items.remote()
+        assert ray.get(next(stream)) == 0
+        del stream
         del refs, large, nested
     print("survived")
 """
-NOT_IN_DRIVER = ONLY_IN_SUPERVISOR | {"take.done", "finish.before", "finish.after"}
+NOT_IN_DRIVER = ONLY_IN_SUPERVISOR | {
+    "take.done",
+    "finish.before",
+    "finish.after",
+    "publish.before",
+}
 
 
 @pytest.mark.parametrize("point", [point for point in POINTS if point not in NOT_IN_DRIVER])

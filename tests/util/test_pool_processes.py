@@ -9,10 +9,10 @@ from types import ModuleType
 import pytest
 
 import pyray
-from pyray.exceptions import WorkerCrashedError
+from pyray.exceptions import RayError, WorkerCrashedError
 from pyray.util.concurrent.futures import ProcessPoolExecutor
 from pyray.util.multiprocessing import Pool
-from tests.support import run_script
+from tests.support import run_script, wait_until
 
 SET_BY_INITIALIZER: list[int] = []
 
@@ -99,3 +99,16 @@ def test_a_dead_worker_of_an_executor_fails_its_call_only(ray_alone: ModuleType)
         dead = executor.submit(os._exit, 3)
         assert list(executor.map(abs, [-1, -2])) == [1, 2]
         assert isinstance(dead.exception(30), WorkerCrashedError)
+
+
+def test_terminate_stops_what_is_queued_and_what_runs(ray_alone: ModuleType) -> None:
+    pool = Pool(2)
+    results = [pool.apply_async(time.sleep, (1000,)) for _ in range(6)]
+    wait_until(lambda: ray_alone.available_resources().get("CPU", 0) == 0, 10, "the calls to run")
+    pool.terminate()
+    pool.join()
+    for result in results:
+        with pytest.raises(RayError):
+            result.get(timeout=20)
+    with Pool(2) as other:
+        assert other.map(square, [1, 2]) == [1, 4]

@@ -3,7 +3,7 @@
 import itertools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,12 @@ SHARED: dict[str, FloatArray] = {}
 
 def noop() -> None:
     """Do nothing: all that is measured is the way there and back."""
+
+
+def count_up(count: int) -> Iterator[int]:
+    """Yield the numbers below `count`."""
+    for number in range(count):  # noqa: UP028  (Ray cannot delegate to a plain iterator)
+        yield number
 
 
 def small(number: int, text: str, *, factor: float) -> tuple[int, str, float]:

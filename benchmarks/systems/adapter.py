@@ -70,6 +70,10 @@ class Adapter:
         """Submit `count` no-ops and take the results one by one as they come; return how many."""
         refuse()
 
+    def stream(self, count: int) -> int:
+        """Get the items of one task that yields the numbers below `count`; return their sum."""
+        refuse()
+
     def slice_sums(self, values: FloatArray, count: int) -> list[float]:
         """Sum `count` slices of one large array, a task for each (sharing the array included)."""
         refuse()

@@ -68,6 +68,7 @@ class RayLike(Adapter):
         self.small = ray.remote(tasks.small)
         self.increment = ray.remote(tasks.increment)
         self.total = ray.remote(tasks.total)
+        self.count_up = ray.remote(tasks.count_up)
         self.slice_sum = ray.remote(tasks.slice_sum)
         self.times_ten_range = ray.remote(tasks.times_ten_range)
         self.run_nested = nested_task(ray, self.increment)
@@ -113,6 +114,10 @@ class RayLike(Adapter):
             ready, pending = self.ray.wait(pending)
             taken += len(self.ray.get(ready))
         return taken
+
+    def stream(self, count: int) -> int:
+        get = self.ray.get
+        return sum(get(ref) for ref in self.count_up.remote(count))
 
     def slice_sums(self, values: FloatArray, count: int) -> list[float]:
         shared = self.ray.put(values)

@@ -83,6 +83,17 @@ def wait(system: Adapter, plan: Plan) -> Yield:
     )
 
 
+def stream(system: Adapter, plan: Plan) -> Yield:
+    """The items of a task that yields 2,000 numbers, got one by one as they come."""
+    count = 2000
+    right = sum(range(count))
+    system.stream(count // 10)
+    yield (
+        "task.stream_2k",
+        repeat(lambda: system.stream(count), lambda r: r == right, plan.repeats, "us", count),
+    )
+
+
 def shared_array(system: Adapter, plan: Plan) -> Yield:
     """1,000 tasks over slices of one array of 100 MB; sums of whole numbers are exact."""
     values = np.arange(ARRAY_SIZE, dtype=np.float64)
@@ -116,6 +127,7 @@ WORKLOADS = (
         "nested", (Metric("task.nested_100", "100 nested tasks from a task", "us", 10, 5),), nested
     ),
     Workload("wait", (Metric("task.wait_1k", "`wait` one by one over 1,000", "us", 10, 5),), wait),
+    Workload("stream", (Metric("task.stream_2k", "item of a generator task", "us"),), stream),
     Workload(
         "shared_array",
         (Metric("task.shared_array", "1,000 tasks over one 100 MB array", "us", 15),),

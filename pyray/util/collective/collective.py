@@ -9,7 +9,7 @@ from typing import Any
 
 from pyray.actors import ActorClass, get_actor
 from pyray.calls import get, put
-from pyray.creation import create_array, seal
+from pyray.creation import create_array
 from pyray.runtime_context import get_runtime_context
 from pyray.util.collective.coordinator import Coordinator
 from pyray.util.collective.types import ReduceOp
@@ -193,23 +193,34 @@ def _same_size(parts: list[Any]) -> None:
 
 
 def allreduce(tensor: Any, group_name: str = DEFAULT, op: ReduceOp = ReduceOp.SUM) -> None:
-    """Replace each member's tensor by the reduction of all."""
-    group, array = _group(group_name), _array(tensor)
-    parts = _gather(group, array)
-    _same_size(parts)
-    edges = [len(parts[0]) * n // group.size for n in range(group.size + 1)]
-    mine = slice(edges[group.rank], edges[group.rank + 1])
-    share = seal(_reduce_part(parts, mine.start, mine.stop, op))
-    del parts
-    shares = get([box[0] for box in group.exchange([share])])
-    flat = array.reshape(-1) if array.flags.c_contiguous else None
-    if flat is None:
-        import numpy as np
+    """Replace each member's tensor by the reduction of all.
 
-        array[...] = np.concatenate(shares).reshape(array.shape)
-        return
-    for rank, part in enumerate(shares):
-        flat[edges[rank] : edges[rank + 1]] = part
+    Each member reduces one share, in place: it gets that of the others, and gives it back reduced.
+    """
+    group, array = _group(group_name), _array(tensor)
+    flat = array.reshape(-1)  # a copy, if it is not contiguous
+    edges = [len(flat) * n // group.size for n in range(group.size + 1)]
+    shares = [flat[first:last] for first, last in itertools.pairwise(edges)]
+    mine = shares[group.rank]
+    given = [None if share is mine else put(share) for share in shares]
+    members = group.exchange((given, len(flat), str(flat.dtype)))
+    _same_form([size for _, size, _ in members], [kind for _, _, kind in members])
+    for refs, _, _ in members:
+        if refs[group.rank] is not None:
+            _combine(op)(mine, get(refs[group.rank]), out=mine)
+    del given, members
+    for share, box in zip(shares, group.exchange([put(mine)]), strict=True):
+        if share is not mine:
+            share[:] = get(box[0])
+    if not array.flags.c_contiguous:
+        array[...] = flat.reshape(array.shape)
+
+
+def _same_form(sizes: list[int], kinds: list[str]) -> None:
+    if len(set(sizes)) > 1:
+        raise ValueError(f"the members' sizes differ: {sizes}")
+    if len(set(kinds)) > 1:
+        raise ValueError(f"the members' types differ: {kinds}")
 
 
 def reduce(

@@ -72,7 +72,7 @@ struct pr_fetched {
     uint64_t size_bytes;
     const uint8_t *bytes; /* in the heap; NULL: in `value` */
     uint32_t departures;  /* for pr_get_held */
-    uint8_t value[PR_INLINE_BYTES];
+    _Alignas(8) uint8_t value[PR_INLINE_BYTES];
 };
 
 /* Stores a value of at most PR_INLINE_BYTES in one transaction; the caller gets one local

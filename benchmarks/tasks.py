@@ -124,3 +124,19 @@ class Counter:
         """Count one more."""
         self.value += 1
         return self.value
+
+
+class Echo:
+    """An actor that answers what it is asked."""
+
+    def echo(self, value: int) -> int:
+        """Return the argument."""
+        return value
+
+
+class AsyncEcho:
+    """The same, on an event loop."""
+
+    async def echo(self, value: int) -> int:
+        """Return the argument."""
+        return value

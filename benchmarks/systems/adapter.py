@@ -139,6 +139,26 @@ class Adapter:
         """Send `count` increments, then gather the results."""
         refuse("no actors")
 
+    def echo_from_tasks(self, callers: int, actors: int, count: int) -> list[int]:
+        """Tasks that each make their share of `count` calls, of all actors in turn."""
+        refuse("no actors that tasks can call")
+
+    def echo_to_many(self, actors: int, count: int) -> list[int]:
+        """Send `count` calls to several actors in turn, then gather the results."""
+        refuse("no actors")
+
+    def echo_on_threads(self, threads: int, count: int) -> list[int]:
+        """Send `count` calls to an actor that runs them on threads, then gather the results."""
+        refuse("no actors with threads")
+
+    def echo_async(self, in_flight: int, count: int) -> list[int]:
+        """Calls of an asynchronous actor, so many at a time."""
+        refuse("no asynchronous actors")
+
+    def create_and_count(self) -> int:
+        """Start a `tasks.Counter` in a process of its own, increment it once, let it go."""
+        refuse("no actors")
+
     # --- long queues --------------------------------------------------------------------------
     def hold_workers(self, path: str) -> list[Handle]:
         """Occupy all workers until the file is gone."""

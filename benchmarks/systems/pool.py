@@ -111,6 +111,14 @@ class MultiprocessingPool(Adapter):
     def count_pipelined(self, counter: Any, count: int) -> list[int]:
         refuse("every call of a manager's object blocks")
 
+    def create_and_count(self) -> int:
+        manager = CounterManager()
+        manager.start()
+        try:
+            return int(manager.Counter().increment())  # type: ignore[attr-defined]
+        finally:
+            manager.shutdown()
+
     # --- long queues --------------------------------------------------------------------------
     def hold_workers(self, path: str) -> list[Handle]:
         return [

@@ -50,6 +50,17 @@ def receiving_task(ray: Any) -> Any:
     return ray.remote(receive)
 
 
+def calling_task(ray: Any) -> Any:
+    """Build the task that calls actors in turn."""
+
+    def call_echoes(echoes: list[Any], count: int) -> list[int]:
+        methods = [one.echo for one in echoes]
+        results: list[int] = ray.get([methods[i % len(methods)].remote(i) for i in range(count)])
+        return results
+
+    return ray.remote(num_cpus=0)(call_echoes)
+
+
 class RayLike(Adapter):
     """`module` is `pyray` or `ray`."""
 
@@ -75,10 +86,13 @@ class RayLike(Adapter):
         self.read = reading_task(ray)
         self.receive = receiving_task(ray)
         self.hold = ray.remote(tasks.hold_while_exists)
+        self.call_echoes = calling_task(ray)
+        self.echoes: dict[Any, list[Any]] = {}
         overlap = ray.remote(tasks.overlap)
         ray.get([overlap.remote(0.05) for _ in range(self.workers)])
 
     def stop(self) -> None:
+        self.echoes.clear()
         self.ray.shutdown()
 
     def version(self) -> str:
@@ -182,6 +196,42 @@ class RayLike(Adapter):
         increment = counter.increment
         counts: list[int] = self.ray.get([increment.remote() for _ in range(count)])
         return counts
+
+    def new_echoes(self, count: int, kind: Any = tasks.Echo, **options: Any) -> list[Any]:
+        key = (kind, count, *options.items())
+        if key not in self.echoes:  # made once; the calls are measured
+            actor = self.ray.remote(kind)
+            made = [(actor.options(**options) if options else actor).remote() for _ in range(count)]
+            self.ray.get([one.echo.remote(0) for one in made])
+            self.echoes[key] = made
+        return self.echoes[key]
+
+    def echo_from_tasks(self, callers: int, actors: int, count: int) -> list[int]:
+        echoes = self.new_echoes(actors)
+        share = count // callers
+        parts = [self.call_echoes.remote(echoes, share) for _ in range(callers)]
+        return [value for part in self.ray.get(parts) for value in part]
+
+    def echo_to_many(self, actors: int, count: int) -> list[int]:
+        methods = [one.echo for one in self.new_echoes(actors)]
+        results: list[int] = self.ray.get([methods[i % actors].remote(i) for i in range(count)])
+        return results
+
+    def echo_on_threads(self, threads: int, count: int) -> list[int]:
+        echo = self.new_echoes(1, max_concurrency=threads)[0].echo
+        results: list[int] = self.ray.get([echo.remote(i) for i in range(count)])
+        return results
+
+    def echo_async(self, in_flight: int, count: int) -> list[int]:
+        echo = self.new_echoes(1, tasks.AsyncEcho)[0].echo
+        results: list[int] = []
+        for start in range(0, count, in_flight):
+            results += self.ray.get([echo.remote(i) for i in range(start, start + in_flight)])
+        return results
+
+    def create_and_count(self) -> int:
+        counter = self.ray.remote(tasks.Counter).remote()
+        return int(self.ray.get(counter.increment.remote()))
 
     # --- long queues --------------------------------------------------------------------------
     def hold_workers(self, path: str) -> list[Handle]:

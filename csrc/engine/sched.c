@@ -176,6 +176,14 @@ static void send_worker(struct pr_context *ctx, pr_index shape)
     }
 }
 
+void pr_sched_spare(struct pr_context *ctx, const struct pr_crew *crew)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    if (crew->idle_head != PR_NONE || crew->spawn_requests + crew->starting + crew->waking > 0)
+        return;
+    if (root->worker_count + root->spawn_requests < root->worker_limit) pr_sched_request(ctx, crew);
+}
+
 void pr_sched_nudge(struct pr_context *ctx)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);

@@ -26,4 +26,8 @@ void pr_slot_request(struct pr_context *ctx, pr_index slot, uint32_t requests);
  * woken worker calls this again when it takes its task. Each environment has its own workers. */
 void pr_sched_nudge(struct pr_context *ctx);
 
+/* A worker of this crew becomes an actor's: asks for another one if none is idle or on its way, so
+ * that the next actor, or task, need not wait for a process to start. */
+void pr_sched_spare(struct pr_context *ctx, const struct pr_crew *crew);
+
 #endif

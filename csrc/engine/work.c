@@ -60,7 +60,10 @@ static void start_task(struct pr_context *ctx, pr_index task)
     const struct pr_task *t = pr_task_at(ctx, task);
     make_running(ctx, task);
     if (t->flags & PR_TASK_OF_ACTOR) return;
-    if (t->flags & PR_TASK_CREATES_ACTOR) pr_actor_starts(ctx, t->actor, ctx->slot);
+    if (t->flags & PR_TASK_CREATES_ACTOR) {
+        pr_actor_starts(ctx, t->actor, ctx->slot);
+        pr_sched_spare(ctx, pr_crew_of(ctx, pr_slot_at(ctx, ctx->slot)->environment));
+    }
     pr_resources_take(ctx, t->shape, &t->gpus);
     TX_SET(ctx, t->flags, t->flags | PR_TASK_HOLDS);
 }

@@ -59,6 +59,11 @@ def hold_while_exists(path: str) -> None:
         time.sleep(0.005)
 
 
+def stage(block: FloatArray) -> FloatArray:
+    """Do one step of a pipeline of arrays."""
+    return np.multiply(block, np.float32(1.5))
+
+
 def times_ten(x: float) -> float:
     """Multiply by ten: the plain function of every multiprocessing tutorial."""
     return x * 10

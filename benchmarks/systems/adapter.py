@@ -82,6 +82,19 @@ class Adapter:
         """Apply `tasks.times_ten` to each value, given both as a list and as an array."""
         refuse()
 
+    # --- pools --------------------------------------------------------------------------------
+    def pool_map(self, values: list[float]) -> list[float]:
+        """Apply `tasks.times_ten` to each value with `Pool.map`: a list in, a list out."""
+        refuse("no pool")
+
+    def pool_apply(self, count: int) -> list[float]:
+        """Send `count` calls of `tasks.times_ten` with `Pool.apply_async`, then gather."""
+        refuse("no pool")
+
+    def pipeline(self, blocks: list[FloatArray], stages: int) -> list[float]:
+        """Send each block through stages (`tasks.stage`); return its last element at the end."""
+        refuse("no pipeline")
+
     # --- objects ------------------------------------------------------------------------------
     def put(self, value: Any) -> Handle:
         """Store a value where other processes reach it."""

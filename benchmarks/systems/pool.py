@@ -51,6 +51,19 @@ class MultiprocessingPool(Adapter):
     def version(self) -> str:
         return "multiprocessing.Pool of the standard library"
 
+    # --- pools --------------------------------------------------------------------------------
+    def pool_map(self, values: list[float]) -> list[float]:
+        return self.pool.map(tasks.times_ten, values)
+
+    def pool_apply(self, count: int) -> list[float]:
+        results = [self.pool.apply_async(tasks.times_ten, (i,)) for i in range(count)]
+        return [result.get() for result in results]
+
+    def pipeline(self, blocks: list[FloatArray], stages: int) -> list[float]:
+        for _ in range(stages):
+            blocks = self.pool.map(tasks.stage, blocks, 1)
+        return [float(block[-1]) for block in blocks]
+
     # --- tasks --------------------------------------------------------------------------------
     def sync_noop(self, count: int) -> list[None]:
         return [self.pool.apply(tasks.noop) for _ in range(count)]

@@ -1,12 +1,14 @@
 """pyray and Ray: one adapter, since the API is the same; only the module's name differs."""
 # ruff: noqa: ARG002 (each method takes what any system may need for its workload)
 
+import functools
 import importlib
 import os
 import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tasks
 from tasks import FloatArray, Reading
 
@@ -146,6 +148,39 @@ class RayLike(Adapter):
             self.times_ten_range.remote(shared, a, b) for a, b in tasks.ranges(len(array), CHUNKS)
         ]
         return tasks.flatten(self.ray.get(parts))
+
+    # --- pools --------------------------------------------------------------------------------
+    @functools.cached_property
+    def pool(self) -> Any:
+        """The pool with the standard library's interface."""
+        return importlib.import_module(f"{self.ray.__name__}.util.multiprocessing").Pool(2)
+
+    def pool_map(self, values: list[float]) -> list[float]:
+        results: list[float] = self.pool.map(tasks.times_ten, values)
+        return results
+
+    def pool_apply(self, count: int) -> list[float]:
+        results = [self.pool.apply_async(tasks.times_ten, (i,)) for i in range(count)]
+        return [result.get() for result in results]
+
+    @functools.cached_property
+    def stage(self) -> Any:
+        """The task of one stage; pyray's makes its result in the store."""
+        if not hasattr(self.ray, "create_array"):
+            return self.ray.remote(tasks.stage)
+        create_array = self.ray.create_array
+
+        def stage(block: FloatArray) -> FloatArray:
+            out: FloatArray = create_array(block.shape, block.dtype)
+            return np.multiply(block, np.float32(1.5), out=out)
+
+        return self.ray.remote(stage)
+
+    def pipeline(self, blocks: list[FloatArray], stages: int) -> list[float]:
+        refs = [self.ray.put(block) for block in blocks]
+        for _ in range(stages):
+            refs = [self.stage.remote(ref) for ref in refs]
+        return [float(block[-1]) for block in self.ray.get(refs)]
 
     # --- objects ------------------------------------------------------------------------------
     def put(self, value: Any) -> Handle:

@@ -18,6 +18,15 @@ class Serial(Adapter):
     def slice_sums(self, values: FloatArray, count: int) -> list[float]:
         return [tasks.slice_sum(values, i, count) for i in range(count)]
 
+    def pool_map(self, values: list[float]) -> list[float]:
+        times_ten = tasks.times_ten
+        return [times_ten(x) for x in values]
+
+    def pipeline(self, blocks: list[FloatArray], stages: int) -> list[float]:
+        for _ in range(stages):
+            blocks = [tasks.stage(block) for block in blocks]
+        return [float(block[-1]) for block in blocks]
+
     def multiply(self, values: list[float], array: FloatArray) -> list[float]:
         times_ten = tasks.times_ten
         return [times_ten(x) for x in values]

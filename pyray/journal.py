@@ -167,6 +167,16 @@ class Journals:
             os.close(descriptor)
         self._open.clear()
 
+    def owner_of(self, pid: int) -> int:
+        """Return the worker from which this process has inherited its journal, 0 if none."""
+        inodes = {os.fstat(fd).st_ino: worker for worker, fd in self._open.items()}
+        with contextlib.suppress(OSError):
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if (worker := inodes.get(link.stat().st_ino)) is not None:
+                        return worker
+        return 0
+
     def take(self, pid: int, serial: int) -> str:
         """Return the last words of a dead worker, and close its journal; see `last_words`."""
         descriptor = self._open.pop(pid, None)

@@ -200,9 +200,9 @@ class Supervisor:
     def _end_orphans(self) -> None:
         """End what a dead worker left behind: it has become our child, and its children will.
 
-        So has what a live worker's task left to itself. That is spared if it is in the worker's
-        session (the kernel's; a worker leads one). If it has made a session of its own, as daemons
-        do, nobody can tell whose it was, and it ends with the first worker that dies.
+        So has what a live worker's task left to itself, which is spared. It is known by the
+        worker's session (the kernel's; a worker leads one); a daemon, which has one of its own, by
+        its environment or by a file that it inherited. Whose owner cannot be told ends here.
         """
         beyond_reach: set[int] = set()
         while orphans := self._orphans() - beyond_reach:
@@ -216,7 +216,12 @@ class Supervisor:
 
     def _orphans(self) -> set[int]:
         strangers = _children() - self.slots.keys()
-        return {pid for pid in strangers if os.getsid(pid) not in self.slots}
+        return {pid for pid in strangers if not self._has_live_owner(pid)}
+
+    def _has_live_owner(self, pid: int) -> bool:
+        return os.getsid(pid) in self.slots or (
+            (worker_main.owner_of(pid) or self.journals.owner_of(pid)) in self.slots
+        )
 
     def send_requested_signals(self) -> None:
         """Carry out `ray.kill` and `ray.cancel`: nobody else knows that a pid is not another's."""

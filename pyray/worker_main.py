@@ -34,6 +34,9 @@ MAP_BYTES = 32 << 20
 WORKER_OOM_SCORE = 1000
 """The kernel takes workers before the driver and the supervisor (Ray's value)."""
 
+OWNER = "PYRAY_WORKER_PID"
+"""In the environment of what a worker starts: whose it is."""
+
 INTERRUPT = signal.SIGURG
 """Says that the running task may have been cancelled; without a handler it does nothing."""
 
@@ -101,6 +104,7 @@ def _prepare_process(journal_fd: int | None, *, log_to_driver: bool) -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(WORKER_OOM_SCORE), "ascii")
     stacks.name_process(stacks.WORKER_NAME)
+    os.environ[OWNER] = str(os.getpid())
     note = None
     if journal_fd is not None:
         note = functools.partial(_note, Journal(journal_fd, crashes=True))
@@ -114,6 +118,16 @@ def _prepare_process(journal_fd: int | None, *, log_to_driver: bool) -> None:
 def _note(journal: Journal, text: str) -> None:
     """An actor's whole life is of interest, else only what the task did."""
     journal.note(text, 0 if _core.has_actor() else _core.current_task()[1])
+
+
+def owner_of(pid: int) -> int:
+    """Return the worker whose task started this process, 0 if that cannot be told."""
+    with contextlib.suppress(OSError, ValueError):
+        for word in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            name, _, value = word.partition(b"=")
+            if name == OWNER.encode():
+                return int(value)
+    return 0
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

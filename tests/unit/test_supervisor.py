@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyray import supervisor
+from pyray.journal import Journals
 from pyray.supervisor import FUTILE_STARTS, Supervisor
 
 
@@ -18,6 +19,8 @@ def idle() -> Supervisor:
     one = Supervisor.__new__(Supervisor)
     one.settings = {"keep_idle": 1}
     one.slots, one.started_s = {}, {}
+    one.journals = Journals.__new__(Journals)
+    one.journals._open = {}
     one.futile_starts, one.tasks_seen, one.next_fork_s = 0, 0, 0.0
     return one
 

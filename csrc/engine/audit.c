@@ -358,7 +358,8 @@ static enum pr_status walk_object_chores(struct audit *a)
         if (o->state == PR_OBJECT_FREE) continue;
         bool chore = o->flags & PR_FLAG_ON_CHORES;
         left_over += chore;
-        CHECK(o->state != PR_OBJECT_FREEING || chore || (o->flags & PR_FLAG_HOOK));
+        CHECK(o->state != PR_OBJECT_FREEING || chore || (o->flags & PR_FLAG_HOOK) ||
+              o->residence == PR_SPILLING);
         CHECK(o->state != PR_OBJECT_SEALED || o->waiters == PR_NONE || chore);
     }
     CHECK(listed == left_over);

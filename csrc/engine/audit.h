@@ -15,8 +15,8 @@
  *  A9  for every environment idle, starting and waking counts == its slots in those states;
  *      workers == slots of workers; requests of all environments add up
  *  A10 what has work left is on the list of chores: FAILED and DONE tasks, FREEING objects, sealed
- *      objects with waiters (a freed handle may wait for its actor to end instead); nothing else is
- *      on these lists
+ *      objects with waiters (a freed handle may wait for its actor to end instead, and what is
+ *      SPILLING for its writer); nothing else is on these lists
  *  A11 what an actor keeps (a creation that may run again, a name, groups) names the actor; a dead
  *      one keeps nothing; calls in doubt are a restarting actor's, which is on the list of chores
  *  A12 a task marked as cancelled never waits to run, and is not retried

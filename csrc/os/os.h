@@ -44,6 +44,8 @@ PR_MUST_CHECK enum pr_status pr_os_file_write(int fd, const void *source, uint64
                                               uint64_t offset, int *error);
 PR_MUST_CHECK enum pr_status pr_os_file_read(int fd, void *target, uint64_t size_bytes,
                                              uint64_t offset, int *error);
+/* The file is going to be read in order. */
+void pr_os_file_in_order(int fd);
 /* Closing can be what tells that a write has failed. */
 PR_MUST_CHECK enum pr_status pr_os_file_close(int fd, int *error);
 /* A file that is not there counts as deleted. */

@@ -149,3 +149,10 @@ enum pr_status pr_heap_open(struct pr_context *ctx, uint64_t offset, uint64_t si
     }
     return PR_OK;
 }
+
+bool pr_heap_is_mapped(const struct pr_context *ctx, uint64_t offset, uint64_t size_bytes)
+{
+    if (size_bytes == 0 || pr_load_pointer_acquire(&ctx->heap_granules) == NULL) return false;
+    return state_of(ctx, offset / GRANULE_BYTES) == MAPPED &&
+           run_length(ctx, offset, size_bytes) == size_bytes;
+}

@@ -25,6 +25,9 @@ PR_MUST_CHECK enum pr_status pr_heap_write(struct pr_context *ctx, uint64_t offs
 PR_MUST_CHECK enum pr_status pr_heap_open(struct pr_context *ctx, uint64_t offset,
                                           uint64_t size_bytes);
 
+/* Whether this process has mapped all pages of a range: then others may write there for it. */
+bool pr_heap_is_mapped(const struct pr_context *ctx, uint64_t offset, uint64_t size_bytes);
+
 /* Forgets which pages this process has touched: in a forked child, and before detaching. */
 void pr_heap_forget(struct pr_context *ctx);
 

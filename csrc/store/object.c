@@ -175,8 +175,8 @@ static void maybe_free(struct pr_context *ctx, pr_index object)
     PR_ASSERT(o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_PENDING ||
               o->state == PR_OBJECT_CREATING);
     if (o->state == PR_OBJECT_CREATING) pr_object_abort(ctx, object);
-    if (PR_UNLIKELY(o->residence == PR_SPILLING)) pr_spill_release(ctx, object);
     TX_SET(ctx, o->state, PR_OBJECT_FREEING);
+    if (PR_UNLIKELY(o->residence == PR_SPILLING)) return; /* its bytes are being read */
     bool leaf = o->children == PR_NONE && o->waiters == PR_NONE &&
                 !(o->flags & (PR_FLAG_HOOK | PR_FLAG_ON_CHORES));
     if (leaf)

@@ -212,6 +212,7 @@ void pr_spill_release(struct pr_context *ctx, pr_index object)
     TX_SET(ctx, root->leaving, root->leaving - pr_block_at(ctx, o->block)->size);
     pr_object_unlink_claim(ctx, object, &pr_file_at(ctx, o->claim)->objects);
     TX_SET(ctx, o->residence, PR_IN_PLACE);
+    if (o->state == PR_OBJECT_FREEING) pr_object_add_chore(ctx, object);
 }
 
 static void leave_heap(struct pr_context *ctx, const struct pr_spill_item *item, pr_index file)
@@ -246,11 +247,9 @@ static enum pr_status end_step(struct pr_context *ctx, void *argument)
     for (op->until = op->done; op->until < spill->count && !pr_tx_is_long(ctx); op->until++) {
         const struct pr_spill_item *item = &spill->items[op->until];
         const struct pr_object *o = pr_object_at(ctx, item->ref.index);
-        bool ours = o->generation == item->ref.generation && o->residence == PR_SPILLING &&
-                    o->claim == spill->file;
-        if (!ours) continue; /* freed meanwhile */
-        if (o->pins > 0)
-            pr_spill_release(ctx, item->ref.index); /* somebody looks at the bytes */
+        PR_ASSERT(o->residence == PR_SPILLING && o->claim == spill->file);
+        if (o->pins > 0 || o->refs == 0) /* somebody looks at the bytes, or nobody wants them */
+            pr_spill_release(ctx, item->ref.index);
         else
             leave_heap(ctx, item, spill->file);
     }
@@ -263,7 +262,7 @@ enum pr_status pr_spill_end(struct pr_context *ctx, const struct pr_spill *spill
     struct end op = {.spill = spill};
     PR_FAILPOINT(ctx, SPILL_WRITTEN);
     while (op.done < spill->count) {
-        PR_TRY(pr_transact(ctx, end_step, &op));
+        PR_TRY(pr_operate(ctx, end_step, &op));
         op.done = op.until;
     }
     PR_FAILPOINT(ctx, SPILL_DONE);
@@ -288,7 +287,7 @@ static enum pr_status abort_step(struct pr_context *ctx, void *argument)
 enum pr_status pr_spill_abort(struct pr_context *ctx, const struct pr_spill *spill)
 {
     enum pr_status status;
-    while ((status = pr_transact(ctx, abort_step, (void *)spill)) == PR_OK) continue;
+    while ((status = pr_operate(ctx, abort_step, (void *)spill)) == PR_OK) continue;
     return status == PR_EMPTY ? PR_OK : status;
 }
 

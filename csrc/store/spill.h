@@ -10,7 +10,8 @@
  *             spilling is deleted
  *
  * The process that needs the room does this itself, in its own claim; there is no process for it.
- * Readers need not care that an object is SPILLING. Readers that do not pin copy the bytes out and
+ * Readers need not care that an object is SPILLING. If the last reference goes meanwhile, the memory
+ * is given back when the writer is done with it. Readers that do not pin copy the bytes out and
  * ask pr_get_held afterwards.
  *
  * Who is chosen: a hand goes round the heap from top to bottom over the blocks (a clock). Unpinned
@@ -128,7 +129,7 @@ PR_MUST_CHECK enum pr_status pr_file_forget(struct pr_context *ctx, uint64_t num
 /* A claim of a dead process, in bounded steps: true when the file is off the slot's list. */
 bool pr_spill_repair(struct pr_context *ctx, pr_index file);
 void pr_restore_repair(struct pr_context *ctx, pr_index object);
-/* A SPILLING object stays where it is. */
+/* A SPILLING object stays where it is; one that was let go of meanwhile can be freed now. */
 void pr_spill_release(struct pr_context *ctx, pr_index object);
 /* A SPILLED object is being freed: its file has one less. */
 void pr_spill_forget(struct pr_context *ctx, pr_index object);

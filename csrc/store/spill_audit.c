@@ -39,7 +39,8 @@ static enum pr_status walk_object(struct audit *a, const struct pr_object *o)
     switch (o->residence) {
     case PR_IN_PLACE: return PR_OK;
     case PR_SPILLING:
-        CHECK(o->state == PR_OBJECT_SEALED && o->block != PR_NONE);
+        CHECK(o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_FREEING);
+        CHECK(o->block != PR_NONE);
         CHECK(o->claim < high_water(a, PR_POOL_FILE));
         CHECK(pr_file_at(a->ctx, o->claim)->state == PR_FILE_WRITING);
         a->spilling++;

@@ -99,31 +99,41 @@ void pr_spill_close(struct pr_spill *spill)
 
 /* ---- reading ---- */
 
-static enum pr_status read_some(struct pr_context *ctx, struct pr_restore *restore, uint8_t *target,
-                                uint64_t size_bytes)
+static enum pr_status read_part(struct pr_restore *restore, uint8_t *to, uint64_t size_bytes)
 {
-    uint8_t bounce[BOUNCE_BYTES];
-    uint8_t *to = target != NULL ? target + restore->done_bytes : bounce;
     PR_TRY(pr_os_file_read(restore->fd, to, size_bytes, restore->file_offset + restore->done_bytes,
                            &restore->error));
     pr_checksum_add(&restore->sum, to, size_bytes);
-    if (target == NULL)
-        PR_TRY(pr_heap_write(ctx, restore->heap_offset + restore->done_bytes, bounce, size_bytes));
-    restore->done_bytes += size_bytes;
+    return PR_OK;
+}
+
+/* Pages that this process has not mapped yet take a write faster than a fault. */
+static enum pr_status read_bouncing(struct pr_context *ctx, struct pr_restore *restore,
+                                    uint64_t size_bytes)
+{
+    uint8_t bounce[BOUNCE_BYTES];
+    for (uint64_t end = restore->done_bytes + size_bytes; restore->done_bytes < end;) {
+        uint64_t part = PR_MIN(end - restore->done_bytes, (uint64_t)BOUNCE_BYTES);
+        uint64_t offset = restore->heap_offset + restore->done_bytes;
+        PR_TRY(read_part(restore, bounce, part));
+        PR_TRY(pr_heap_write(ctx, offset, bounce, part));
+        restore->done_bytes += part;
+    }
     return PR_OK;
 }
 
 static enum pr_status read_piece(struct pr_context *ctx, struct pr_restore *restore,
                                  uint8_t *target)
 {
-    uint64_t left = PR_MIN(restore->size_bytes - restore->done_bytes, (uint64_t)PR_SPILL_PIECE);
+    uint64_t size = PR_MIN(restore->size_bytes - restore->done_bytes, (uint64_t)PR_SPILL_PIECE);
+    uint64_t offset = restore->heap_offset + restore->done_bytes;
     restore->error = pr_failpoint_error(ctx, PR_FP_RESTORE_READ);
     if (restore->error != 0) return PR_DISK;
-    while (left > 0) {
-        uint64_t part = PR_MIN(left, (uint64_t)BOUNCE_BYTES);
-        PR_TRY(read_some(ctx, restore, target, part));
-        left -= part;
-    }
+    if (target == NULL && !pr_heap_is_mapped(ctx, offset, size))
+        return read_bouncing(ctx, restore, size);
+    uint8_t *to = target != NULL ? target + restore->done_bytes : ctx->heap_writable + offset;
+    PR_TRY(read_part(restore, to, size));
+    restore->done_bytes += size;
     return PR_OK;
 }
 
@@ -132,6 +142,7 @@ enum pr_status pr_restore_read(struct pr_context *ctx, struct pr_restore *restor
     if (restore->fd == 0) {
         pr_checksum_start(&restore->sum);
         PR_TRY(open_file(ctx, restore->number, false, &restore->fd, &restore->error));
+        if (restore->size_bytes > BOUNCE_BYTES) pr_os_file_in_order(restore->fd);
     }
     PR_TRY(read_piece(ctx, restore, target));
     if (restore->done_bytes < restore->size_bytes) return PR_PENDING;

@@ -84,7 +84,12 @@ static inline void pr_pause(void)
 }
 
 /* What was read before stays before what is read after. */
-static inline void pr_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
+static inline void pr_fence_acquire(void)
+{
+#ifndef __SANITIZE_THREAD__ /* which does not know fences */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
 
 /* Keeps the compiler from moving stores across; the processor need not be told, because a killed
  * process leaves behind exactly the stores of the instructions it has executed. */

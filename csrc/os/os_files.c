@@ -63,10 +63,7 @@ enum pr_status pr_os_file_read(int fd, void *target, uint64_t size_bytes, uint64
     return PR_OK;
 }
 
-void pr_os_file_in_order(int fd)
-{
-    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-}
+void pr_os_file_in_order(int fd) { (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); }
 
 enum pr_status pr_os_file_close(int fd, int *error)
 {

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.support import run_script, started_script, wait_until
+from tests.support import run_script, started_script
 
 SHORT = """
     import os, time
@@ -153,39 +149,6 @@ def test_bad_setting_is_refused_by_init() -> None:
         env={"PYRAY_memory_usage_threshold": "lots"},
         check=True,
     )
-
-
-@pytest.fixture
-def group() -> Iterator[Path]:
-    """A memory control group with a limit of 512 MiB, where one can be made."""
-    places = [Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")]
-    path = None
-    for place in places:
-        path = place / f"pyray-test-{os.getpid()}"
-        limit = "memory.limit_in_bytes" if place.name == "memory" else "memory.max"
-        try:
-            path.mkdir()
-            (path / limit).write_text(str(512 << 20))
-        except OSError:
-            with suppress(OSError):
-                path.rmdir()
-            path = None
-            continue
-        break
-    if path is None:
-        pytest.skip("no memory control group can be made here")
-    yield path
-
-    def emptied() -> bool:
-        with suppress(OSError):
-            path.rmdir()
-        return not path.exists()
-
-    with suppress(OSError):
-        for pid in (path / "cgroup.procs").read_text().split():
-            with suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
-    wait_until(emptied, 10, "the end of the control group")
 
 
 GREEDY = """

@@ -340,3 +340,38 @@ def test_storm_of_deaths_while_the_store_is_full(base: Path) -> None:
     testing.store_accounts()
     kept.clear()
     wait_until(lambda: len(session_files(base)) <= 2, 10, "the files to be deleted")
+
+
+CROWDED = """
+    import os, random, time
+    while not os.path.exists("go"): time.sleep(0.005)
+    import numpy as np
+    import pyray as ray
+    from pyray import testing
+
+    ray.init(num_cpus=2, object_store_memory=64 << 20)
+    make = ray.remote(lambda n: np.full(1 << 17, float(n)))
+    check = ray.remote(lambda a, n: bool((a == n).all()))
+    refs = [ray.put(np.full(1 << 17, float(n))) for n in range(512)]
+    refs += [make.remote(n) for n in range(512, 1024)]
+    order = random.sample(range(1024), 1024)
+    assert all(ray.get([check.remote(refs[n], n) for n in order]))
+    assert all((ray.get(refs[n]) == n).all() for n in order[:500])
+    assert testing.store_stats()["spilled_bytes"] > 900 << 20
+    print("done")
+"""
+
+
+@pytest.mark.slow  # 3 GB are written, and as much is read
+@pytest.mark.timeout(180)
+def test_a_gigabyte_in_a_control_group_of_256_mib(group: Path) -> None:
+    """Store, page cache and all processes together: the files take no memory that counts."""
+    for name in ("memory.limit_in_bytes", "memory.max"):
+        if (group / name).exists():
+            (group / name).write_text(str(256 * MIB))
+    with support.started_script(CROWDED) as script:
+        (group / "cgroup.procs").write_text(str(script.pid))
+        (script.folder / "work/go").touch()
+        done = script.wait(120)
+        assert done.returncode == 0, script.report()
+        assert "done" in done.stdout

@@ -31,10 +31,13 @@ STARTS_THREADS = {"numpy"}
 """Modules that start as many threads as the settings say when they are imported."""
 START = (
     "import json, os, sys; path, settings = map(json.loads, sys.stdin); "
-    "os.getppid() == settings['driver_pid'] or sys.exit(1); "
+    "os.getppid() == settings['driver_pid'] or "
+    "sys.exit(__import__('shutil').rmtree(settings['spill'][1], True) or 1); "
     "sys.path[:] = path; from pyray import supervisor; supervisor.main(settings)"
 )
-"""The supervisor's program: does not begin to import when the driver is gone already."""
+"""The supervisor's program: does not begin to import when the driver is gone already.
+
+Then only the directory of spilled objects is left to be removed."""
 
 
 @dataclass(slots=True)

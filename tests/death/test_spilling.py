@@ -278,9 +278,9 @@ def test_session_killed_while_it_spills(tmp_path: Path, who: str) -> None:
             if who != "supervisor":
                 os.kill(driver, signal.SIGKILL)
         if who == "driver":
-            wait_until(lambda: not list(base.iterdir()), 5, "the directory to be removed")
+            wait_until(lambda: not list(base.iterdir()), 15, "the directory to be removed")
         else:  # by the next that starts here, once the last worker is gone
-            wait_until(lambda: spill.sweep(base), 5, "the directory to be free")
+            wait_until(lambda: spill.sweep(base), 15, "the directory to be free")
         assert list(base.iterdir()) == []
 
 

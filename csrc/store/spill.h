@@ -10,9 +10,9 @@
  *             spilling is deleted
  *
  * The process that needs the room does this itself, in its own claim; there is no process for it.
- * Readers need not care that an object is SPILLING. If the last reference goes meanwhile, the memory
- * is given back when the writer is done with it. Readers that do not pin copy the bytes out and
- * ask pr_get_held afterwards.
+ * Readers need not care that an object is SPILLING. If the last reference goes meanwhile, the
+ * memory is given back when the writer is done with it. Readers that do not pin copy the bytes out
+ * and ask pr_get_held afterwards.
  *
  * Who is chosen: a hand goes round the heap from top to bottom over the blocks (a clock). Unpinned
  * sealed objects it meets are taken, but those that were read since it last came along are spared

@@ -9,6 +9,7 @@
 #include "engine/holders.h"
 #include "engine/mailbox.h"
 #include "engine/names.h"
+#include "engine/placement.h"
 #include "engine/repair.h"
 #include "engine/sched.h"
 #include "engine/session.h"

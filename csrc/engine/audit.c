@@ -18,7 +18,8 @@ struct audit {
     uint8_t *edge_seen;
     uint32_t *task_lists; /* on how many lists a task was found */
     int64_t held[PR_RESOURCE_MAX];
-    int64_t gpus[PR_GPU_MAX]; /* held of each */
+    int64_t gpus[PR_GPU_MAX];            /* held of each */
+    int64_t in_bundles[PR_RESOURCE_MAX]; /* held of what bundles keep */
     uint32_t edges, waits, awaited, latches, claims, lent;
 };
 
@@ -71,15 +72,56 @@ static enum pr_status walk_edges(struct audit *a, pr_index head, enum pr_edge_ki
     return PR_OK;
 }
 
-static void add_held(struct audit *a, pr_index shape, uint64_t gpus, bool lent)
+static void add_held(struct audit *a, pr_index shape, struct pr_holding holding, bool lent)
 {
     const struct pr_engine_root *root = pr_engine_root(a->ctx);
     const struct pr_class *c = pr_class_at(a->ctx, shape);
+    bool in_bundle = c->placement != PR_NONE;
     for (uint32_t i = 0; i < c->demand_count; i++)
         if (!lent || c->demand[i].resource + 1 != root->cpu)
-            a->held[c->demand[i].resource] += c->demand[i].amount;
-    for (uint32_t i = 0; c->gpus != 0 && i < root->gpu_count; i++)
-        if (gpus >> i & 1) a->gpus[i] += PR_MIN(c->gpus, PR_RESOURCE_UNIT);
+            (in_bundle ? a->in_bundles : a->held)[c->demand[i].resource] += c->demand[i].amount;
+    for (uint32_t i = 0; c->gpus != 0 && !in_bundle && i < root->gpu_count; i++)
+        if (holding.gpus >> i & 1) a->gpus[i] += PR_MIN(c->gpus, PR_RESOURCE_UNIT);
+}
+
+/* What bundles keep is taken from everybody's, and free or held by the group's users. */
+static enum pr_status walk_bundle(struct audit *a, const struct pr_placement *p, pr_index bundle)
+{
+    const struct pr_engine_root *root = pr_engine_root(a->ctx);
+    const struct pr_bundle *b = pr_bundle_at(a->ctx, bundle);
+    CHECK(bundle < high_water(a, PR_POOL_BUNDLE) && pr_placement_at(a->ctx, b->placement) == p);
+    for (uint32_t i = 0; i < b->share_count; i++) {
+        const struct pr_share *s = &b->share[i];
+        int64_t of_one = s->amount < PR_RESOURCE_UNIT ? s->kept : PR_RESOURCE_UNIT;
+        CHECK(p->state == PR_PLACEMENT_CREATED ? s->kept == s->amount : s->free == 0);
+        a->held[s->resource] += s->kept;
+        a->in_bundles[s->resource] -= s->kept - s->free;
+        for (uint32_t j = 0; s->resource + 1 == root->gpu && j < root->gpu_count; j++)
+            if (b->gpus >> j & 1) a->gpus[j] += of_one;
+    }
+    return PR_OK;
+}
+
+static enum pr_status walk_placements(struct audit *a)
+{
+    uint32_t bundles = 0, pending = 0, listed = 0;
+    for (pr_index i = 1; i < high_water(a, PR_POOL_PLACEMENT); i++) {
+        const struct pr_placement *p = pr_placement_at(a->ctx, i);
+        uint32_t count = 0;
+        if (p->state == PR_PLACEMENT_FREE) continue;
+        pending += p->state == PR_PLACEMENT_PENDING;
+        for (pr_index b = p->bundles; b != PR_NONE; b = pr_bundle_at(a->ctx, b)->link, count++)
+            PR_TRY(walk_bundle(a, p, b));
+        CHECK(count == p->bundle_count);
+        CHECK(p->state != PR_PLACEMENT_REMOVED || p->users > 0);
+        bundles += count;
+    }
+    for (pr_index i = pr_engine_root(a->ctx)->pending_head; i != PR_NONE && listed <= pending;
+         i = pr_placement_at(a->ctx, i)->link, listed++)
+        CHECK(pr_placement_at(a->ctx, i)->state == PR_PLACEMENT_PENDING);
+    CHECK(listed == pending);
+    CHECK(bundles == a->ctx->header->pools[PR_POOL_BUNDLE].used);
+    return PR_OK;
 }
 
 static enum pr_status walk_slot(struct audit *a, pr_index slot)
@@ -107,7 +149,7 @@ static enum pr_status walk_slot(struct audit *a, pr_index slot)
               pr_task_at(a->ctx, t)->claim == slot);
         a->task_lists[t]++;
     }
-    if (s->shape != PR_NONE) add_held(a, s->shape, s->gpus, false);
+    if (s->shape != PR_NONE) add_held(a, s->shape, s->holding, false);
     if (s->actor != PR_NONE && s->state != PR_SLOT_DEAD) {
         uint32_t state = pr_actor_at(a->ctx, s->actor)->state;
         CHECK((state != PR_ACTOR_ALIVE && state != PR_ACTOR_ENDING) ||
@@ -396,7 +438,7 @@ static enum pr_status walk_task(struct audit *a, pr_index task)
     if (t->arguments != PR_NONE) PR_TRY(count_ref(a, t->arguments));
     if (t->actor != PR_NONE && t->state != PR_TASK_KEPT)
         PR_TRY(count_ref(a, pr_actor_at(a->ctx, t->actor)->handle));
-    if (t->flags & PR_TASK_HOLDS) add_held(a, t->shape, t->gpus, t->flags & PR_TASK_LENT);
+    if (t->flags & PR_TASK_HOLDS) add_held(a, t->shape, t->holding, t->flags & PR_TASK_LENT);
     if (t->flags & PR_TASK_LENT) {
         CHECK(t->state == PR_TASK_RUNNING && (t->flags & PR_TASK_HOLDS));
         a->lent++;
@@ -463,7 +505,8 @@ static enum pr_status check_resources(struct audit *a)
 {
     const struct pr_engine_root *root = pr_engine_root(a->ctx);
     for (uint32_t i = 0; i < root->resource_count; i++)
-        CHECK(root->resources[i].total == root->resources[i].free + a->held[i]); /* A6 */
+        CHECK(root->resources[i].total == root->resources[i].free + a->held[i] &&
+              a->in_bundles[i] == 0); /* A6 */
     CHECK(root->lent_count == a->lent);
     int64_t total = root->gpu != 0 ? root->resources[root->gpu - 1].total : 0;
     for (uint32_t i = 0; i < root->gpu_count; i++, total -= PR_RESOURCE_UNIT)
@@ -488,6 +531,7 @@ static enum pr_status walk_all(struct audit *a)
     PR_TRY(walk_streams(a));
     for (pr_index i = 1; i < high_water(a, PR_POOL_TASK); i++) PR_TRY(walk_task(a, i));
     for (pr_index i = 1; i < high_water(a, PR_POOL_OBJECT); i++) PR_TRY(walk_object(a, i));
+    PR_TRY(walk_placements(a));
     PR_TRY(compare_counts(a));
     return check_resources(a);
 }

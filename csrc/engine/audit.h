@@ -9,7 +9,8 @@
  *  A5  every task is on the one list that its state says; awaited == its awaited edges == unsealed
  *      arguments
  *  A6  for every resource total == free + held by running tasks, except CPUs that they have lent,
- *      + kept by actors' processes; the same for each GPU; lent_count == tasks that have lent
+ *      + kept by actors' processes; the same for each GPU; lent_count == tasks that have lent;
+ *      bundles of placement groups keep theirs: kept == free + held by the group's users
  *  A7  every edge is on its owner's list; every awaited edge and watch is on its object's list
  *  A8  `used` of every pool == entries not on its free list
  *  A9  for every environment idle, starting and waking counts == its slots in those states;

@@ -35,13 +35,17 @@
 #define PR_POOL_NAME 9u
 #define PR_POOL_ENVIRONMENT 10u
 #define PR_POOL_STREAM 12u
-#define PR_POOLS 13u /* with PR_POOL_FILE */
+#define PR_POOL_PLACEMENT 13u
+#define PR_POOL_BUNDLE 14u
+#define PR_POOLS 15u /* with PR_POOL_FILE */
 
 #define PR_TASK_INLINE 104u
 #define PR_NAME_BYTES 32u
 #define PR_DEMAND_MAX 8u
 #define PR_RESOURCE_MAX 32u
 #define PR_GPU_MAX 64u
+#define PR_BUNDLE_MAX 128u /* in one placement group */
+#define PR_PLACEMENT_NAME 64u
 #define PR_CLASS_BUCKETS 512u
 #define PR_NAME_BUCKETS 128u
 #define PR_NAME_TEXT 232u  /* an actor's namespace and name together, in bytes */
@@ -99,12 +103,12 @@ struct pr_task {
     uint64_t started_ns;
     char name[PR_NAME_BYTES];
     uint8_t value[PR_TASK_INLINE];
-    uint64_t parent; /* serial of the task that submitted it, 0: none */
-    uint64_t gpus;   /* bit by id; means something while HOLDS is set and its class asks for GPUs */
+    uint64_t parent;           /* serial of the task that submitted it, 0: none */
+    struct pr_holding holding; /* while HOLDS is set */
     uint32_t stream; /* with PR_TASK_STREAMS */
     uint32_t reserved;
 };
-_Static_assert(sizeof(struct pr_task) == 256, "four cache lines");
+_Static_assert(sizeof(struct pr_task) == 264, "close to four cache lines");
 
 /* Results that a task publishes while it runs: stream.h. */
 struct pr_stream {
@@ -209,8 +213,49 @@ struct pr_class {
     uint32_t count;
     uint32_t demand_count;
     uint32_t environment; /* whose workers run it, or none: the job's */
+    uint32_t placement;   /* group whose bundles it takes from, or none */
+    uint32_t bundle;      /* which of them, counted from 1; 0: any */
     int64_t gpus;         /* the amount of GPUs among the demands */
     struct pr_demand demand[PR_DEMAND_MAX];
+};
+
+enum pr_placement_state {
+    PR_PLACEMENT_FREE,
+    PR_PLACEMENT_PENDING,
+    PR_PLACEMENT_CREATED,
+    PR_PLACEMENT_REMOVED,
+    PR_PLACEMENT_INFEASIBLE,
+};
+enum pr_placement_strategy { PR_PACK, PR_SPREAD, PR_STRICT_PACK, PR_STRICT_SPREAD };
+
+struct pr_share {
+    uint32_t resource;
+    uint32_t reserved;
+    int64_t amount; /* what was asked for */
+    int64_t kept;   /* taken from everybody's */
+    int64_t free;   /* of that */
+};
+
+struct pr_bundle {
+    uint32_t link; /* next of its group, or free list */
+    uint32_t placement;
+    uint32_t number;
+    uint32_t share_count;
+    uint64_t gpus; /* bit by id */
+    struct pr_share share[PR_DEMAND_MAX];
+};
+
+/* A placement group; see placement.h. */
+struct pr_placement {
+    uint32_t link; /* free list, or list of pending groups */
+    uint32_t generation;
+    uint32_t previous;
+    uint32_t state;
+    uint32_t strategy;
+    uint32_t bundles; /* the first */
+    uint32_t bundle_count;
+    uint32_t users; /* tasks, and processes that keep what they took */
+    char name[PR_PLACEMENT_NAME];
 };
 
 /* Workers of one environment, and those of them that are on the way. */
@@ -256,10 +301,12 @@ struct pr_engine_root {
     uint32_t signal_requests; /* the supervisor looks for slots that ask for a signal */
     uint32_t cpu, gpu;        /* which resources these are, counted from 1; 0: there is none */
     uint32_t gpu_count;
+    uint32_t pending_head, pending_tail; /* placement groups that wait for resources */
     uint64_t serial;
     uint64_t submitted, finished, failed, retried, deaths;
     struct pr_resource resources[PR_RESOURCE_MAX];
     int64_t gpus[PR_GPU_MAX];                 /* what is free of each */
+    int64_t gpus_in_bundles[PR_GPU_MAX];      /* and of those that bundles have whole */
     uint32_t class_buckets[PR_CLASS_BUCKETS]; /* classes by hash of their demands */
     uint32_t name_buckets[PR_NAME_BUCKETS];   /* names by hash */
 };
@@ -280,6 +327,8 @@ enum pr_cause {
     PR_CAUSE_OUT_OF_MEMORY,     /* its process was stopped because memory was short */
     PR_CAUSE_ACTOR_OUT_OF_MEMORY,
     PR_CAUSE_STREAM_ENDED, /* the mark at the end of a stream */
+    PR_CAUSE_PLACEMENT_REMOVED, /* its placement group was removed */
+    PR_CAUSE_ACTOR_PLACEMENT_REMOVED,
 };
 
 #define PR_KIND_FAILURE 255u /* the kind of an object whose value is a struct pr_failure */
@@ -324,6 +373,15 @@ static inline const struct pr_stream *pr_stream_at(const struct pr_context *ctx,
 static inline const struct pr_class *pr_class_at(const struct pr_context *ctx, pr_index shape)
 {
     return pr_entry(ctx, PR_POOL_CLASS, shape);
+}
+static inline const struct pr_placement *pr_placement_at(const struct pr_context *ctx,
+                                                         pr_index group)
+{
+    return pr_entry(ctx, PR_POOL_PLACEMENT, group);
+}
+static inline const struct pr_bundle *pr_bundle_at(const struct pr_context *ctx, pr_index bundle)
+{
+    return pr_entry(ctx, PR_POOL_BUNDLE, bundle);
 }
 static inline const struct pr_environment *pr_environment_at(const struct pr_context *ctx,
                                                              pr_index environment)

@@ -2,6 +2,7 @@
 
 #include "engine/actor.h"
 #include "engine/chores.h"
+#include "engine/placement.h"
 #include "engine/sched.h"
 #include "engine/stream.h"
 #include "engine/submit.h"
@@ -167,8 +168,10 @@ static enum pr_status sweep_step(struct pr_context *ctx, void *argument)
     } else if (s->actor != PR_NONE) {
         pr_actor_lost(ctx, s->actor, sweep->slot); /* takes it off the slot */
     } else if (s->shape != PR_NONE) {
-        pr_resources_give(ctx, s->shape, s->gpus, false);
+        pr_index group = pr_class_at(ctx, s->shape)->placement;
+        pr_resources_give(ctx, s->shape, s->holding, false);
         TX_SET(ctx, s->shape, PR_NONE);
+        if (group != PR_NONE) pr_placement_leave(ctx, group);
     } else if (s->streams != PR_NONE) {
         pr_stream_close_step(ctx, s->streams);
     } else if (s->held != PR_NONE) {

@@ -1,10 +1,14 @@
 #include "engine/resources.h"
 
+#include "engine/gpus.h"
+#include "engine/placement.h"
+
 /* ---- classes ---- */
 
 static bool same_key(const struct pr_class *c, const struct pr_class_key *key)
 {
     if (c->demand_count != key->demand_count || c->environment != key->environment) return false;
+    if (c->placement != key->placement || c->bundle != key->bundle) return false;
     for (uint32_t i = 0; i < key->demand_count; i++)
         if (c->demand[i].resource != key->demand[i].resource ||
             c->demand[i].amount != key->demand[i].amount)
@@ -20,7 +24,8 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 
 static uint32_t hash_key(const struct pr_class_key *key)
 {
-    uint64_t hash = mix(key->demand_count, key->environment);
+    uint64_t hash = mix(mix(key->demand_count, key->environment), key->placement);
+    hash = mix(hash, key->bundle);
     for (uint32_t i = 0; i < key->demand_count; i++)
         hash = mix(mix(hash, key->demand[i].resource), (uint64_t)key->demand[i].amount);
     return (uint32_t)hash;
@@ -51,6 +56,8 @@ enum pr_status pr_class_find(struct pr_context *ctx, const struct pr_class_key *
     TX_SET(ctx, c->count, 0);
     TX_SET(ctx, c->demand_count, key->demand_count);
     TX_SET(ctx, c->environment, key->environment);
+    TX_SET(ctx, c->placement, key->placement);
+    TX_SET(ctx, c->bundle, key->bundle);
     TX_SET(ctx, c->gpus, gpus_of(ctx, key));
     for (uint32_t i = 0; i < key->demand_count; i++) {
         TX_SET(ctx, c->demand[i].resource, key->demand[i].resource);
@@ -69,51 +76,25 @@ bool pr_class_feasible(const struct pr_context *ctx, pr_index shape)
     return true;
 }
 
-/* ---- GPUs ---- */
+/* ---- taking and giving ---- */
 
-/* Of those with room for a fraction, the fullest: whole ones stay whole. */
-static uint64_t choose_part(const struct pr_engine_root *root, int64_t amount)
-{
-    uint32_t best = PR_GPU_MAX;
-    for (uint32_t i = 0; i < root->gpu_count; i++)
-        if (root->gpus[i] >= amount && (best == PR_GPU_MAX || root->gpus[i] < root->gpus[best]))
-            best = i;
-    return best == PR_GPU_MAX ? 0 : UINT64_C(1) << best;
-}
-
-/* The GPUs for this amount, bit by id; 0: they are not free. */
-static uint64_t choose_gpus(const struct pr_engine_root *root, int64_t amount)
-{
-    if (amount < PR_RESOURCE_UNIT) return choose_part(root, amount);
-    uint64_t chosen = 0;
-    for (uint32_t i = 0; i < root->gpu_count && amount > 0; i++) {
-        if (root->gpus[i] != PR_RESOURCE_UNIT) continue;
-        chosen |= UINT64_C(1) << i;
-        amount -= PR_RESOURCE_UNIT;
-    }
-    return amount > 0 ? 0 : chosen;
-}
-
-static void add_to_gpus(struct pr_context *ctx, uint64_t gpus, int64_t amount)
+static uint64_t choose_gpus(const struct pr_context *ctx, int64_t amount)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);
-    int64_t each = PR_MAX(-PR_RESOURCE_UNIT, PR_MIN(amount, PR_RESOURCE_UNIT));
-    for (uint32_t i = 0; i < root->gpu_count; i++)
-        if (gpus >> i & 1) TX_SET(ctx, root->gpus[i], root->gpus[i] + each);
+    return pr_gpus_choose(root->gpus, root->gpu_count, ~0ull, amount);
 }
-
-/* ---- taking and giving ---- */
 
 bool pr_resources_fit(const struct pr_context *ctx, pr_index shape)
 {
     const struct pr_class *c = pr_class_at(ctx, shape);
+    if (c->placement != PR_NONE) return pr_placement_fits(ctx, c);
     for (uint32_t i = 0; i < c->demand_count; i++) {
         int64_t amount =
             c->demand[i].amount; /* none is always there, even when less than none is free */
         if (amount > 0 && amount > pr_engine_root(ctx)->resources[c->demand[i].resource].free)
             return false;
     }
-    return c->gpus == 0 || choose_gpus(pr_engine_root(ctx), c->gpus) != 0;
+    return c->gpus == 0 || choose_gpus(ctx, c->gpus) != 0;
 }
 
 static void add(struct pr_context *ctx, const struct pr_demand *demand, int64_t sign)
@@ -122,14 +103,18 @@ static void add(struct pr_context *ctx, const struct pr_demand *demand, int64_t 
     TX_SET(ctx, r->free, r->free + sign * demand->amount);
 }
 
-void pr_resources_take(struct pr_context *ctx, pr_index shape, const uint64_t *gpus)
+void pr_resources_take(struct pr_context *ctx, pr_index shape, const struct pr_holding *holding)
 {
     const struct pr_class *c = pr_class_at(ctx, shape);
+    if (c->placement != PR_NONE) {
+        pr_placement_take(ctx, c, holding);
+        return;
+    }
     for (uint32_t i = 0; i < c->demand_count; i++) add(ctx, &c->demand[i], -1);
     if (c->gpus == 0) return;
-    TX_SET(ctx, *gpus, choose_gpus(pr_engine_root(ctx), c->gpus));
-    PR_ASSERT(*gpus != 0);
-    add_to_gpus(ctx, *gpus, -c->gpus);
+    TX_SET(ctx, holding->gpus, choose_gpus(ctx, c->gpus));
+    PR_ASSERT(holding->gpus != 0);
+    pr_gpus_add(ctx, pr_engine_root(ctx)->gpus, holding->gpus, -c->gpus);
 }
 
 static bool is_cpu(const struct pr_context *ctx, const struct pr_demand *demand)
@@ -137,20 +122,36 @@ static bool is_cpu(const struct pr_context *ctx, const struct pr_demand *demand)
     return demand->resource + 1 == pr_engine_root(ctx)->cpu;
 }
 
-void pr_resources_give(struct pr_context *ctx, pr_index shape, uint64_t gpus, bool lent)
+void pr_resources_give(struct pr_context *ctx, pr_index shape, struct pr_holding holding, bool lent)
 {
     const struct pr_class *c = pr_class_at(ctx, shape);
+    if (c->placement != PR_NONE) {
+        pr_placement_give(ctx, c, holding, lent);
+        return;
+    }
     for (uint32_t i = 0; i < c->demand_count; i++)
         if (!lent || !is_cpu(ctx, &c->demand[i])) add(ctx, &c->demand[i], 1);
-    if (c->gpus != 0) add_to_gpus(ctx, gpus, c->gpus);
+    if (c->gpus != 0) pr_gpus_add(ctx, pr_engine_root(ctx)->gpus, holding.gpus, c->gpus);
 }
 
-static void add_cpus(struct pr_context *ctx, pr_index shape, int64_t sign)
+static void add_cpus(struct pr_context *ctx, pr_index shape, struct pr_holding holding,
+                     int64_t sign)
 {
     const struct pr_class *c = pr_class_at(ctx, shape);
+    if (c->placement != PR_NONE) {
+        pr_placement_lend(ctx, c, holding.bundle, sign);
+        return;
+    }
     for (uint32_t i = 0; i < c->demand_count; i++)
         if (is_cpu(ctx, &c->demand[i])) add(ctx, &c->demand[i], sign);
 }
 
-void pr_resources_lend(struct pr_context *ctx, pr_index shape) { add_cpus(ctx, shape, 1); }
-void pr_resources_reclaim(struct pr_context *ctx, pr_index shape) { add_cpus(ctx, shape, -1); }
+void pr_resources_lend(struct pr_context *ctx, pr_index shape, struct pr_holding holding)
+{
+    add_cpus(ctx, shape, holding, 1);
+}
+
+void pr_resources_reclaim(struct pr_context *ctx, pr_index shape, struct pr_holding holding)
+{
+    add_cpus(ctx, shape, holding, -1);
+}

@@ -1,5 +1,7 @@
 #include "engine/sched.h"
 
+#include "engine/placement.h"
+
 /* ---- queues ---- */
 
 static void count_ready(struct pr_context *ctx, const struct pr_class *c, uint32_t change)
@@ -131,7 +133,7 @@ static uint32_t useful_workers(const struct pr_context *ctx, pr_index shape)
     const struct pr_engine_root *root = pr_engine_root(ctx);
     const struct pr_class *c = pr_class_at(ctx, shape);
     int64_t fit = root->start_limit;
-    for (uint32_t i = 0; i < c->demand_count; i++)
+    for (uint32_t i = 0; c->placement == PR_NONE && i < c->demand_count; i++)
         if (c->demand[i].amount > 0)
             fit = PR_MIN(fit, root->resources[c->demand[i].resource].free / c->demand[i].amount);
     return (uint32_t)PR_MIN(PR_MAX(fit, 0), (int64_t)root->ready_count);
@@ -187,6 +189,7 @@ void pr_sched_spare(struct pr_context *ctx, const struct pr_crew *crew)
 void pr_sched_nudge(struct pr_context *ctx)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);
+    if (PR_UNLIKELY(root->pending_head != PR_NONE)) pr_placement_advance(ctx);
     if (root->ready_count == 0) return;
     /* Where there are several crews, one may be needed that the first class does not ask for. */
     uint32_t tries = root->environments == PR_NONE ? 1 : PR_STEP_RESULTS;

@@ -20,6 +20,8 @@ static const struct pr_pool_plan large_tables[PR_POOLS] = {
     [PR_POOL_NAME] = {sizeof(struct pr_name), 64u << 10, 16},
     [PR_POOL_ENVIRONMENT] = {sizeof(struct pr_environment), 1024, 16},
     [PR_POOL_FILE] = {sizeof(struct pr_file), 1u << 20, 64},
+    [PR_POOL_PLACEMENT] = {sizeof(struct pr_placement), 64u << 10, 16},
+    [PR_POOL_BUNDLE] = {sizeof(struct pr_bundle), 256u << 10, 16},
 };
 
 /* For tests: so small that they are soon full, and start so small that they have to grow. */
@@ -32,11 +34,13 @@ static const struct pr_pool_plan small_tables[PR_POOLS] = {
     [PR_POOL_TASK] = {sizeof(struct pr_task), 64, 8},
     [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 16, 2},
     [PR_POOL_LANE] = {sizeof(struct pr_lane), 16, 2},
-    [PR_POOL_CLASS] = {sizeof(struct pr_class), 16, 2},
+    [PR_POOL_CLASS] = {sizeof(struct pr_class), 20, 2},
     [PR_POOL_STREAM] = {sizeof(struct pr_stream), 16, 2},
     [PR_POOL_NAME] = {sizeof(struct pr_name), 8, 2},
     [PR_POOL_ENVIRONMENT] = {sizeof(struct pr_environment), 4, 2},
     [PR_POOL_FILE] = {sizeof(struct pr_file), 16, 2},
+    [PR_POOL_PLACEMENT] = {sizeof(struct pr_placement), 8, 2},
+    [PR_POOL_BUNDLE] = {sizeof(struct pr_bundle), 16, 2},
 };
 
 /* ---- slots and latches ---- */

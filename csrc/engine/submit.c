@@ -4,6 +4,7 @@
 
 #include "engine/actor.h"
 #include "engine/cancel.h"
+#include "engine/placement.h"
 #include "engine/stream.h"
 
 static void unlink_submitting(struct pr_context *ctx, pr_index task)
@@ -87,6 +88,8 @@ static enum pr_status submit_start(struct pr_context *ctx, struct submit *op)
     TX_SET(ctx, root->serial, root->serial + 1);
     TX_ADD(ctx, root->submitted, 1);
     op->s->serial = t->serial;
+    PR_ASSERT(op->s->placement.index == pr_class_at(ctx, op->s->shape)->placement);
+    if (op->s->placement.index != PR_NONE) PR_TRY(pr_placement_enter(ctx, op->s->placement));
     PR_TRY(hold_object(ctx, op->s->function));
     if (op->s->arguments.index != PR_NONE) PR_TRY(hold_object(ctx, op->s->arguments));
     if (op->s->flags & (PR_TASK_CREATES_ACTOR | PR_TASK_OF_ACTOR)) PR_TRY(bind_actor(ctx, op));

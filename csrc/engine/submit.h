@@ -18,6 +18,7 @@ struct pr_submission {
     uint32_t captured_count;
     uint32_t result_count;
     pr_index shape;
+    struct pr_ref placement; /* the group that `shape` belongs to, or index none */
     int32_t retries;
     uint32_t stream_limit; /* with PR_TASK_STREAMS: see engine.h */
     struct pr_ref stream;  /* out, with PR_TASK_STREAMS */

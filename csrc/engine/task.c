@@ -4,6 +4,7 @@
 
 #include "engine/actor.h"
 #include "engine/chores.h"
+#include "engine/placement.h"
 #include "engine/sched.h"
 #include "engine/stream.h"
 
@@ -38,7 +39,7 @@ void pr_task_unlink_running(struct pr_context *ctx, pr_index task)
     if (t->flags & PR_TASK_LENT)
         TX_SET(ctx, pr_engine_root(ctx)->lent_count, pr_engine_root(ctx)->lent_count - 1);
     if (t->flags & PR_TASK_HOLDS)
-        pr_resources_give(ctx, t->shape, t->gpus, t->flags & PR_TASK_LENT);
+        pr_resources_give(ctx, t->shape, t->holding, t->flags & PR_TASK_LENT);
     TX_SET(ctx, t->flags, t->flags & ~(uint32_t)(PR_TASK_HOLDS | PR_TASK_LENT));
 }
 
@@ -123,6 +124,8 @@ static void free_task(struct pr_context *ctx, pr_index task)
     pr_object_unref(ctx, t->function);
     if (t->arguments != PR_NONE) pr_object_unref(ctx, t->arguments);
     if (t->actor != PR_NONE) pr_actor_unbind(ctx, t->actor);
+    pr_index group = pr_class_at(ctx, t->shape)->placement;
+    if (group != PR_NONE) pr_placement_leave(ctx, group);
     TX_SET(ctx, t->state, PR_TASK_FREE);
     TX_SET(ctx, t->generation, t->generation + 1 == 0 ? 1 : t->generation + 1);
     pr_pool_give(ctx, PR_POOL_TASK, task);
@@ -227,7 +230,7 @@ static enum pr_status lend(struct pr_context *ctx, void *argument)
         return PR_OK;
     TX_SET(ctx, t->flags, t->flags | PR_TASK_LENT);
     TX_ADD(ctx, pr_engine_root(ctx)->lent_count, 1);
-    pr_resources_lend(ctx, t->shape);
+    pr_resources_lend(ctx, t->shape, t->holding);
     pr_sched_nudge(ctx);
     return PR_OK;
 }
@@ -237,7 +240,7 @@ void pr_task_take_back(struct pr_context *ctx, pr_index task)
     const struct pr_task *t = pr_task_at(ctx, task);
     TX_SET(ctx, t->flags, t->flags & ~(uint32_t)PR_TASK_LENT);
     TX_SET(ctx, pr_engine_root(ctx)->lent_count, pr_engine_root(ctx)->lent_count - 1);
-    pr_resources_reclaim(ctx, t->shape);
+    pr_resources_reclaim(ctx, t->shape, t->holding);
 }
 
 static enum pr_status reclaim(struct pr_context *ctx, void *argument)

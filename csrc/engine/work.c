@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/actor.h"
+#include "engine/placement.h"
 #include "engine/sched.h"
 #include "engine/session.h"
 
@@ -33,7 +34,7 @@ static void describe(const struct pr_context *ctx, pr_index task, struct pr_take
         t->actor != PR_NONE ? ref_of(ctx, pr_actor_at(ctx, t->actor)->handle) : (struct pr_ref){0};
     taken->retries_left = t->retries_left;
     bool has_gpus = (t->flags & PR_TASK_HOLDS) && pr_class_at(ctx, t->shape)->gpus != 0;
-    taken->gpus = has_gpus ? t->gpus : 0;
+    taken->gpus = has_gpus ? t->holding.gpus : 0;
     taken->shape = t->shape;
     taken->size_bytes = t->size_bytes;
     memcpy(taken->name, t->name, PR_NAME_BYTES);
@@ -64,7 +65,7 @@ static void start_task(struct pr_context *ctx, pr_index task)
         pr_actor_starts(ctx, t->actor, ctx->slot);
         pr_sched_spare(ctx, pr_crew_of(ctx, pr_slot_at(ctx, ctx->slot)->environment));
     }
-    pr_resources_take(ctx, t->shape, &t->gpus);
+    pr_resources_take(ctx, t->shape, &t->holding);
     TX_SET(ctx, t->flags, t->flags | PR_TASK_HOLDS);
 }
 
@@ -73,11 +74,31 @@ static bool is_leaving(const struct pr_context *ctx, const struct pr_slot *s)
     return pr_session_ending(ctx) || (s->requests & PR_REQUEST_EXIT);
 }
 
+/* The task's placement group was removed while it was queued. */
+static bool refuse(struct pr_context *ctx, pr_index task)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    pr_index group = pr_class_at(ctx, t->shape)->placement;
+    if (group == PR_NONE || pr_placement_at(ctx, group)->state != PR_PLACEMENT_REMOVED)
+        return false;
+    struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_PLACEMENT_REMOVED, NULL);
+    if (t->flags & PR_TASK_CREATES_ACTOR) {
+        pr_actor_die(ctx, t->actor, PR_CAUSE_ACTOR_PLACEMENT_REMOVED, NULL);
+        failure = pr_actor_failure(ctx, t->actor, t->name);
+    }
+    pr_task_fail(ctx, task, &failure);
+    return true;
+}
+
 static pr_index next_task(struct pr_context *ctx, const struct pr_slot *s, uint32_t groups)
 {
     if (pr_session_ending(ctx) || (s->requests & PR_REQUEST_KILL)) return PR_NONE;
     if (s->actor != PR_NONE) return pr_mailbox_pop(ctx, s->actor, groups);
-    return s->requests & PR_REQUEST_EXIT ? PR_NONE : pr_queue_pop(ctx, s->environment);
+    if (s->requests & PR_REQUEST_EXIT) return PR_NONE;
+    pr_index task = pr_queue_pop(ctx, s->environment);
+    while (task != PR_NONE && refuse(ctx, task))
+        task = pr_tx_is_long(ctx) ? PR_NONE : pr_queue_pop(ctx, s->environment);
+    return task;
 }
 
 /* PR_EXIT must not roll the transaction back, so it travels as a mark in `taken`. */
@@ -99,8 +120,10 @@ static enum pr_status take(struct pr_context *ctx, uint32_t groups, struct pr_ta
     bool idles = task == PR_NONE && !leaving && s->actor == PR_NONE;
     if (idles) pr_idle_push(ctx, ctx->slot);
     /* What this worker gave back or was woken for may be another's; but when it found nothing there
-     * is nobody else to wake either, unless workers differ. */
-    if (!idles || pr_engine_root(ctx)->environments != PR_NONE) pr_sched_nudge(ctx);
+     * is nobody else to wake either, unless workers or groups differ. */
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    bool differ = root->environments != PR_NONE || ctx->header->pools[PR_POOL_PLACEMENT].used > 0;
+    if (!idles || differ) pr_sched_nudge(ctx);
     return task != PR_NONE ? PR_OK : PR_EMPTY;
 }
 
@@ -290,9 +313,13 @@ static bool finish_creation(struct pr_context *ctx, pr_index task)
     bool killed = a->state == PR_ACTOR_DEAD; /* meanwhile */
     bool failed = killed || (pr_object_at(ctx, t->results)->flags & PR_FLAG_ERROR);
     if (!failed && (t->flags & PR_TASK_KEEPS)) {
+        const struct pr_slot *s = pr_slot_at(ctx, ctx->slot);
+        pr_index group = pr_class_at(ctx, t->shape)->placement;
         if (t->flags & PR_TASK_LENT) pr_task_take_back(ctx, task);
-        TX_SET(ctx, pr_slot_at(ctx, ctx->slot)->shape, t->shape);
-        TX_SET(ctx, pr_slot_at(ctx, ctx->slot)->gpus, t->gpus);
+        if (group != PR_NONE) pr_placement_use(ctx, group);
+        TX_SET(ctx, s->shape, t->shape);
+        TX_SET(ctx, s->holding.gpus, t->holding.gpus);
+        TX_SET(ctx, s->holding.bundle, t->holding.bundle);
         TX_SET(ctx, t->flags, t->flags & ~(uint32_t)PR_TASK_HOLDS); /* the process has them now */
     }
     pr_actor_created(ctx, t->actor, ctx->slot, failed);

@@ -18,6 +18,14 @@ enum pr_slot_state {
 enum pr_slot_kind { PR_SLOT_DRIVER = 1, PR_SLOT_SUPERVISOR, PR_SLOT_WORKER };
 enum { PR_REQUEST_EXIT = 1, PR_REQUEST_KILL = 2, PR_REQUEST_INTERRUPT = 4 };
 
+/* What a task or an actor's process has of the resources, beside amounts: means something while it
+ * has them, and its class asks for such. */
+struct pr_holding {
+    uint64_t gpus; /* bit by id */
+    uint32_t bundle;
+    uint32_t reserved;
+};
+
 struct pr_slot {
     uint32_t link; /* free list, or next idle worker */
     uint32_t generation;
@@ -37,7 +45,7 @@ struct pr_slot {
     uint32_t shape;       /* resources that its actor keeps, given back by the sweep; or none */
     uint32_t environment; /* a worker's; none: the job's */
     uint32_t cause;       /* why it died; enum pr_cause */
-    uint64_t gpus;        /* of what its actor keeps, as a task's */
+    struct pr_holding holding; /* of `shape` */
     uint64_t tasks_finished;
     struct pr_ref words; /* a text about its death, held by who sweeps; or none */
     uint32_t free_retry; /* its death costs its task none of the retries */

@@ -212,6 +212,7 @@ static void run_all(struct pr_context *ctx, int round)
 static bool nothing_left(const struct pr_context *ctx, const struct pr_accounts *a)
 {
     return a->objects == ctx->header->pools[PR_POOL_ENVIRONMENT].used &&
+           ctx->header->pools[PR_POOL_PLACEMENT].used == 0 &&
            a->tasks + a->actors + a->edges + a->blocks + a->lanes + a->files + a->streams == 0 &&
            a->heap_used_bytes == 0 && a->slots == 1 && a->latches == 1;
 }
@@ -250,6 +251,7 @@ const char *world_end(struct world *world)
         if (!sweep_all(reaper)) return "sweep failed";
         if (!kill_detached(reaper)) return "kill failed";
         if (pr_spill_clean(reaper, &error) != PR_OK) return "files not deleted";
+        if (!world_remove_groups(reaper)) return "groups stay";
         if (pr_audit(reaper, &accounts, &what) != PR_OK) return what;
         if (nothing_left(reaper, &accounts)) return NULL;
         if (pr_engine_root(reaper)->spawn_requests == 0 && pr_worker_request(reaper) != PR_OK)

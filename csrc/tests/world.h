@@ -85,6 +85,12 @@ const char *member_operate(struct member *member);
 /* The same of a random member. */
 const char *world_operate(struct world *world);
 
+/* Operations on placement groups (world_placements.c). */
+void world_new_group(struct member *member);
+void world_remove_group(struct member *member);
+void world_submit_to_group(struct member *member);
+bool world_remove_groups(struct pr_context *ctx);
+
 /* What must hold between operations and the audit does not see: sleepers whose condition holds are
  * woken, and a task that could run has somebody on the way to it. NULL, or what is wrong. */
 const char *member_check_sleep(struct member *member);

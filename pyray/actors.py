@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import replace
 from typing import Any, NoReturn, cast
 
 from pyray import runtime
@@ -13,11 +14,12 @@ from pyray.actor_methods import is_async, methods_of
 from pyray.code import Code
 from pyray.demands import demand_of
 from pyray.engine import ActorPlan, Engine, Submitter, TaskSpec
-from pyray.exceptions import ActorAlreadyExistsError
+from pyray.exceptions import ActorAlreadyExistsError, ActorUnschedulableError
 from pyray.options import ACTOR_OPTIONS, validate_actor_options
 from pyray.remote_call import RemoteCallable
 from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
+from pyray.strategies import place_of
 
 ASYNC_CONCURRENCY = 1000
 """So many calls of an asynchronous actor run at a time unless it says otherwise (Ray's value)."""
@@ -144,6 +146,18 @@ class ActorClass(RemoteCallable):
             0,
             label_selector=self._options.get("label_selector") or {},
             runtime_env=self._options.get("runtime_env") or {},
+        )
+        place = place_of(self._options, self.__name__, spec.resources if keeps else {})
+        if place.unschedulable:
+            raise ActorUnschedulableError(place.unschedulable)
+        if place.placement is not None and not keeps:
+            spec, keeps = replace(spec, resources={}), True  # to end with its group
+        spec = replace(
+            spec,
+            placement=place.placement,
+            captures=place.captures,
+            inherits=place.inherits,
+            label_selector={**spec.label_selector, **dict.fromkeys(place.unmet_labels, "in()")},
         )
         plan = self._plan(engine, keeps_resources=keeps)
         submitter = engine.actor(code, spec, plan, borrowed=is_borrowed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyray import _core, env_setup, failures, serialization, unread
 from pyray.demands import labels_match
+from pyray.engine import Placement
 from pyray.runtime_env import merged, validated
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ logger = logging.getLogger("pyray")
 UNIT = 10_000
 """Amounts of resources are kept in 1/10000."""
 MOST_UNITS = 1 << 62
+STRATEGIES = ("PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD")
+"""In the order of `enum pr_placement_strategy` in csrc/engine/engine.h."""
 UNKNOWN = "(unknown)"
 """The resource that stands for all that the machine does not have; its total is 0."""
 
@@ -73,6 +76,9 @@ class CoreEngine:
             shape=shape,
             retries=spec.max_retries,
             borrowed=borrowed,
+            placement=(spec.placement or (0, 0))[:2],
+            captures=spec.captures,
+            inherits=spec.inherits,
             **_results(spec),
         )
 
@@ -90,6 +96,9 @@ class CoreEngine:
             creates_actor=True,
             keeps_resources=plan.keeps_resources,
             borrowed=borrowed,
+            placement=(spec.placement or (0, 0))[:2],
+            captures=spec.captures,
+            inherits=spec.inherits,
         )
         template.plan_actor(
             plan.namespace,
@@ -120,16 +129,13 @@ class CoreEngine:
         )
 
     def _shape(self, spec: TaskSpec) -> int:
-        demand: dict[int, int] = {}
-        for name, amount in spec.resources.items():
-            index = self._indices.get(name, self._indices[UNKNOWN])
-            if units := round(amount * UNIT):
-                demand[index] = min(demand.get(index, 0) + units, MOST_UNITS)
+        demand = self._units(spec.resources)
         unmet = not labels_match(spec.label_selector, self.labels())
         if unmet:
             demand[self._indices[UNKNOWN]] = UNIT
         environment = self._environment_number(spec.runtime_env)
-        shape, feasible = _core.resource_class(demand, environment)
+        group, _, bundle = spec.placement or (0, 0, -1)
+        shape, feasible = _core.resource_class(demand, environment, group, bundle + 1)
         if not feasible:
             self._warn_infeasible(spec, unmet=unmet)
         return shape
@@ -163,6 +169,50 @@ class CoreEngine:
             ref = _core.put((env, description))
             self._environments[digest] = _core.environment_of(digest, ref)
         return self._environments[digest]
+
+    def _units(self, resources: Mapping[str, float]) -> dict[int, int]:
+        demand: dict[int, int] = {}
+        for name, amount in resources.items():
+            index = self._indices.get(name, self._indices[UNKNOWN])
+            if units := min(round(amount * UNIT), MOST_UNITS):
+                demand[index] = min(demand.get(index, 0) + units, MOST_UNITS)
+        return demand
+
+    def create_placement(
+        self, bundles: Sequence[Mapping[str, float]], strategy: str, name: str
+    ) -> tuple[int, int]:
+        """Make a placement group; its index and generation."""
+        units = [self._units(bundle) for bundle in bundles]
+        return _core.placement_new(STRATEGIES.index(strategy), name, units)
+
+    def remove_placement(self, index: int, generation: int) -> None:
+        """Remove a placement group; kill what runs in it."""
+        _core.placement_remove(index, generation)
+
+    def placement(self, index: int) -> Placement | None:
+        """Describe a placement group."""
+        found = _core.placement_read(index)
+        if found is None:
+            return None
+        generation, state, strategy, name, demands = found
+        names = list(self._indices)
+        bundles = [
+            {names[one]: units / UNIT for one, units in demand.items()} for demand in demands
+        ]
+        return Placement(index, generation, state, STRATEGIES[strategy], name, bundles)
+
+    def placements(self) -> list[Placement]:
+        """Describe all placement groups."""
+        found = map(self.placement, _core.placement_indices())
+        return [one for one in found if one is not None]
+
+    def current_placement(self) -> tuple[int, int, bool] | None:
+        """Return the group of the current task or actor, and whether it captures its tasks."""
+        return _core.current_placement()
+
+    def failed(self, error: Exception) -> ObjectRef:
+        """Return a reference whose value is an error."""
+        return _core.put_error(error)
 
     def _warn_infeasible(self, spec: TaskSpec, *, unmet: bool) -> None:
         totals = {name: total for name, (total, _) in self.resources().items()}

@@ -30,6 +30,9 @@ class TaskSpec:
         group: Number of the concurrency group of an actor's method.
         most_calls: So many calls of an actor may be unfinished; 0 for any number.
         stream_limit: Most items of a stream that wait to be taken; 0: no limit.
+        placement: Placement group (index, generation), and number of its bundle; -1: any.
+        captures: Whether tasks that it submits go to that group as well.
+        inherits: Whether it goes to that group because the current task's tasks do.
     """
 
     name: str
@@ -41,6 +44,9 @@ class TaskSpec:
     group: int = 0
     most_calls: int = 0
     stream_limit: int = 0
+    placement: tuple[int, int, int] | None = None
+    captures: bool = False
+    inherits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,27 @@ class ActorPlan:
     max_restarts: int = 0
     keeps_resources: bool = False
     settings: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A placement group as the engine sees it.
+
+    Args:
+        index: Its place, and with `generation` its identity.
+        generation: Distinguishes it from others that had the place.
+        state: "PENDING", "CREATED", "REMOVED" or "INFEASIBLE".
+        strategy: As it was asked for.
+        name: "" if it has none.
+        bundles: Resources by name.
+    """
+
+    index: int
+    generation: int
+    state: str
+    strategy: str
+    name: str
+    bundles: list[dict[str, float]]
 
 
 class Submitter(Protocol):
@@ -134,6 +161,26 @@ class Engine(Protocol):
 
     def cancel(self, ref: ObjectRef, *, force: bool, recursive: bool) -> None:
         """Cancel the task that produces `ref`."""
+
+    def create_placement(
+        self, bundles: Sequence[Mapping[str, float]], strategy: str, name: str
+    ) -> tuple[int, int]:
+        """Make a placement group; its index and generation."""
+
+    def remove_placement(self, index: int, generation: int) -> None:
+        """Remove a placement group; kill what runs in it."""
+
+    def placement(self, index: int) -> Placement | None:
+        """Describe a placement group."""
+
+    def placements(self) -> list[Placement]:
+        """Describe all placement groups."""
+
+    def current_placement(self) -> tuple[int, int, bool] | None:
+        """Return the group of the current task or actor, and whether it captures its tasks."""
+
+    def failed(self, error: Exception) -> ObjectRef:
+        """Return a reference whose value is an error."""
 
     def resources(self) -> dict[str, tuple[float, float]]:
         """Return (total, free) by resource name."""

@@ -24,6 +24,8 @@ class Cause(IntEnum):
     OUT_OF_MEMORY = 10
     ACTOR_OUT_OF_MEMORY = 11
     STREAM_ENDED = 12
+    PLACEMENT_REMOVED = 13
+    ACTOR_PLACEMENT_REMOVED = 14
 
 
 def unreadable(error: Exception, is_error: bool) -> Exception:  # noqa: FBT001  (called from C)
@@ -60,6 +62,10 @@ def exception_of(  # noqa: PLR0911, PLR0913, PLR0917  (causes; the fields of str
         return exceptions.ObjectStoreFullError(
             f"The object store has no room for the result of {name} (pid {pid}), nor for an error."
         )
+    if cause == Cause.PLACEMENT_REMOVED:
+        return exceptions.TaskPlacementGroupRemoved()
+    if cause == Cause.ACTOR_PLACEMENT_REMOVED:
+        return exceptions.ActorPlacementGroupRemoved()
     if cause == Cause.OWNER_DIED:
         return exceptions.OwnerDiedError("", None, "")
     if cause == Cause.ACTOR_UNAVAILABLE:

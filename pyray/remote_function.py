@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from pyray import runtime
@@ -12,10 +13,28 @@ from pyray._core import PICKLING_ERRORS
 from pyray.code import Code, Wrapping
 from pyray.demands import demand_of
 from pyray.engine import Submitter, TaskSpec
+from pyray.exceptions import TaskUnschedulableError
 from pyray.options import TASK_OPTIONS, default_max_retries, validate_task_options
 from pyray.remote_call import RemoteCallable
 from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
+from pyray.strategies import place_of
+
+
+class Unschedulable:
+    """Stands for calls that can run nowhere: their results are the error that says so."""
+
+    is_current = False
+
+    def __init__(self, error: Exception, spec: TaskSpec) -> None:
+        self.error = error
+        self.num_returns = spec.num_returns
+
+    def submit(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Any:
+        """Return references to the error."""
+        del args, kwargs
+        refs = [runtime.engine().failed(self.error) for _ in range(self.num_returns)]
+        return refs[0] if self.num_returns == 1 else refs or None
 
 
 class RemoteFunction(RemoteCallable):
@@ -101,6 +120,16 @@ class RemoteFunction(RemoteCallable):
         if signature is None:
             signature = self._signature = CallSignature(self._function)
         spec = self._spec()
+        place = place_of(self._options, spec.name, spec.resources)
+        if place.unschedulable:
+            return Unschedulable(TaskUnschedulableError(place.unschedulable), spec), signature
+        spec = replace(
+            spec,
+            placement=place.placement,
+            captures=place.captures,
+            inherits=place.inherits,
+            label_selector={**spec.label_selector, **dict.fromkeys(place.unmet_labels, "in()")},
+        )
         ref, is_borrowed = self._code.find(engine, self._wrapping(spec))
         submitter = self._submitter = engine.task(ref, spec, borrowed=is_borrowed)
         return submitter, signature

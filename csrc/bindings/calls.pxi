@@ -491,6 +491,9 @@ def check_ref(ObjectRef ref) -> None:
 
 # ---- submit --------------------------------------------------------------------------------------
 
+cdef pr_ref captured   # the placement group that the current task's tasks go to, or none
+
+
 cdef class Template:
     """Everything of a submission that does not change from call to call."""
 
@@ -501,13 +504,19 @@ cdef class Template:
     cdef readonly str method
     cdef object keep
     cdef uint64_t nonce
+    cdef bint inherits   # goes to the placement group that captures the tasks of the current one
 
     def __init__(self, ObjectRef function, str name, uint32_t num_returns, uint32_t shape,
                  int retries, *, ObjectRef actor=None, str method=None, bint creates_actor=False,
                  bint keeps_resources=False, bint borrowed=False, uint32_t group=0,
                  uint32_t most_calls=0, bint streams=False, uint32_t stream_limit=0,
-                 bint dynamic=False):
+                 bint dynamic=False, tuple placement=(0, 0), bint captures=False,
+                 bint inherits=False):
         check_session(function)
+        self.fixed.placement.index, self.fixed.placement.generation = placement
+        self.inherits = inherits
+        if captures:
+            self.fixed.flags |= PR_TASK_CAPTURES
         self.function = None if borrowed else function   # borrowed: known because it runs here
         self.actor = None if borrowed else actor
         self.method, self.nonce = method, session_nonce
@@ -542,6 +551,9 @@ cdef class Template:
     def is_current(self) -> bool:
         """Whether it belongs to the session that is open now, and its code still exists."""
         if self.nonce != session_nonce or not is_open:
+            return False
+        if self.inherits and (self.fixed.placement.index != captured.index
+                              or self.fixed.placement.generation != captured.generation):
             return False
         return self.function is not None or pr_is_referenced(&context, self.fixed.function)
 
@@ -582,6 +594,10 @@ cdef class Template:
             )
         if status == PR_STATE and self.keep is not None:
             raise exceptions.ActorAlreadyExistsError("the name is taken")
+        if status == PR_STALE and self.fixed.placement.index != PR_NONE:
+            if self.fixed.flags & PR_TASK_CREATES_ACTOR:
+                raise exceptions.ActorPlacementGroupRemoved()
+            raise exceptions.TaskPlacementGroupRemoved()
         raise_status(status, "cannot submit the task")
 
     cdef submit_pickled(self, pr_submission *s, tuple args, dict kwargs):

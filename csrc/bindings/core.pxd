@@ -41,11 +41,11 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t used
         uint32_t high_water
     struct pr_header:
-        pr_pool *pools
         uint64_t nonce
         uint64_t heap_size
         uint64_t control_size
         uint32_t recoveries
+        pr_pool *pools
     struct pr_local:
         uint32_t generation
         uint32_t refs
@@ -184,6 +184,7 @@ cdef extern from "pyray_core.h" nogil:
     enum: PR_TASK_CREATES_ACTOR
     enum: PR_TASK_OF_ACTOR
     enum: PR_TASK_KEEPS
+    enum: PR_TASK_CAPTURES
     enum: PR_TASK_CANCELLED
     enum: PR_TASK_STREAMS
     enum pr_cause:
@@ -202,6 +203,7 @@ cdef extern from "pyray_core.h" nogil:
         int64_t amount
     struct pr_class:
         uint32_t demand_count
+        uint32_t placement
         pr_demand *demand
     const pr_class *pr_class_at(const pr_context *ctx, pr_index shape)
     struct pr_resource:
@@ -251,6 +253,36 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_session_attach(pr_context *ctx, int control_fd, int heap_fd, pr_slot_kind kind,
                                 uint32_t small)
     void pr_session_detach(pr_context *ctx, bint keep_heap)
+    enum: PR_BUNDLE_MAX
+    enum: PR_PLACEMENT_NAME
+    struct pr_share:
+        uint32_t resource
+        int64_t amount
+    struct pr_bundle:
+        uint32_t number
+        uint32_t share_count
+        pr_share *share
+    struct pr_placement:
+        uint32_t generation
+        uint32_t state
+        uint32_t strategy
+        uint32_t bundle_count
+        char *name
+    struct pr_bundle_plan:
+        uint32_t demand_count
+        pr_demand *demand
+    struct pr_placement_plan:
+        uint32_t strategy
+        uint32_t bundle_count
+        const pr_bundle_plan *bundles
+        char *name
+    const pr_placement *pr_placement_at(const pr_context *ctx, pr_index group)
+    pr_status pr_placement_new(pr_context *ctx, const pr_placement_plan *plan, pr_ref *group)
+    pr_status pr_placement_remove(pr_context *ctx, pr_ref group)
+    pr_status pr_placement_read(pr_context *ctx, pr_index group, pr_placement *copy,
+                                pr_bundle *bundles, uint32_t room)
+    pr_index pr_placement_end(const pr_context *ctx)
+    bint pr_placement_kills(pr_context *ctx, pr_index slot)
     pr_status pr_worker_reserve(pr_context *ctx, pr_index *slot)
     pr_status pr_worker_adopt(pr_context *ctx, pr_index slot)
     pr_status pr_worker_request(pr_context *ctx)
@@ -265,6 +297,8 @@ cdef extern from "pyray_core.h" nogil:
         const pr_demand *demand
         uint32_t demand_count
         pr_index environment
+        pr_index placement
+        uint32_t bundle
     pr_status pr_session_class(pr_context *ctx, const pr_class_key *key, pr_index *shape)
     pr_status pr_session_environment(pr_context *ctx, const uint64_t *hash, pr_ref description,
                                      pr_index *environment)
@@ -325,6 +359,7 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t captured_count
         uint32_t result_count
         pr_index shape
+        pr_ref placement
         int32_t retries
         uint32_t stream_limit
         pr_ref stream

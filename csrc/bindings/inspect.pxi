@@ -63,7 +63,9 @@ def audit() -> dict[str, int]:
     return dict(accounts)
 
 
-def resource_class(demand: dict[int, int], environment: int = 0) -> tuple[int, bool]:
+def resource_class(
+    demand: dict[int, int], environment: int = 0, placement: int = 0, bundle: int = 0
+) -> tuple[int, bool]:
     """(number, feasible) of the class of tasks that need these (resource index -> 1/10000)."""
     cdef pr_demand entries[PR_DEMAND_MAX]
     cdef pr_class_key key
@@ -79,6 +81,7 @@ def resource_class(demand: dict[int, int], environment: int = 0) -> tuple[int, b
         entries[i].resource, entries[i].amount = index, amount
         i += 1
     key.demand, key.demand_count, key.environment = entries, len(demand), environment
+    key.placement, key.bundle = placement, bundle
     status = pr_session_class(&context, &key, &shape)
     if status != PR_OK:
         raise_status(status, "too many different combinations of resources")

@@ -13,6 +13,7 @@ cdef bint interruptible = False   # a task's code runs, and may be interrupted
 cdef pr_ref current_result      # the first of the task's results, which names the task
 cdef uint32_t current_shape = 0
 cdef uint32_t actor_shape = 0
+cdef pr_ref actor_captured      # the placement group that the actor's tasks go to, or none
 cdef uint64_t shown_gpus = 0
 cdef object before_retry = None   # pyray.execution.pause_before_retry
 cdef object setup_error = None
@@ -82,16 +83,22 @@ def current_task_id() -> bytes | None:
 
 cdef int begin_task(pr_taken *taken) except -1:
     """Notes what user code can ask about its task, and shows it its GPUs."""
-    global current_shape, current_result, actor_shape, shown_gpus
+    global current_shape, current_result, actor_shape, shown_gpus, captured, actor_captured
     current_result = taken.result
     if taken.flags & PR_TASK_OF_ACTOR:
         current_shape = 0
+        captured = actor_captured
         return 0
     current_shape = taken.shape
+    captured.index = captured.generation = 0
+    if taken.flags & PR_TASK_CAPTURES:
+        captured.index = pr_class_at(&context, taken.shape).placement
+        captured.generation = pr_placement_at(&context, captured.index).generation
     if taken.attempt > 1 and before_retry is not None:
         before_retry(taken.attempt - 1)
     if taken.flags & PR_TASK_CREATES_ACTOR:
         actor_shape = taken.shape if taken.flags & PR_TASK_KEEPS else 0
+        actor_captured = captured
     if taken.gpus != shown_gpus and show_gpus is not None:
         shown_gpus = taken.gpus
         show_gpus(assigned_gpus())
@@ -609,7 +616,8 @@ def workers() -> list[dict[str, Any]]:
 
 def kill_requested(slot: int) -> bool:
     """Whether the process of this slot is to be killed."""
-    return (pr_slot_at(&context, slot).requests & PR_REQUEST_KILL) != 0
+    return ((pr_slot_at(&context, slot).requests & PR_REQUEST_KILL) != 0
+            or pr_placement_kills(&context, slot))
 
 
 def take_interrupt(slot: int) -> bool:

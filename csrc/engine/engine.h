@@ -76,6 +76,7 @@ enum pr_task_flag {
     PR_TASK_TOLD = 128,     /* its process has taken note of that */
     PR_TASK_CANCEL_CHILDREN = 256,
     PR_TASK_STREAMS = 512, /* has a stream, see stream.h */
+    PR_TASK_CAPTURES = 1024, /* tasks that it submits go to its placement group */
 };
 
 struct pr_task {

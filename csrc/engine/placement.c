@@ -412,6 +412,11 @@ enum pr_status pr_placement_read(struct pr_context *ctx, pr_index group, struct 
     return pr_transact(ctx, read_group, &op);
 }
 
+pr_index pr_placement_end(const struct pr_context *ctx)
+{
+    return pr_load_relaxed(&ctx->header->pools[PR_POOL_PLACEMENT].high_water);
+}
+
 static bool is_removed(const struct pr_context *ctx, pr_index shape)
 {
     pr_index group = pr_class_at(ctx, shape)->placement;

@@ -35,6 +35,8 @@ PR_MUST_CHECK enum pr_status pr_placement_remove(struct pr_context *ctx, struct 
 PR_MUST_CHECK enum pr_status pr_placement_read(struct pr_context *ctx, pr_index group,
                                                struct pr_placement *copy, struct pr_bundle *bundles,
                                                uint32_t room);
+/* All groups have indices from 1 to below this. */
+pr_index pr_placement_end(const struct pr_context *ctx);
 /* The supervisor: whether this process uses a group that was removed, and must be killed. */
 bool pr_placement_kills(struct pr_context *ctx, pr_index slot);
 

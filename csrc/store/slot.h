@@ -52,7 +52,7 @@ struct pr_slot {
     uint32_t writing;    /* spill files that it writes */
     uint32_t restoring;  /* objects whose bytes it reads back from files */
     uint32_t streams;    /* whose items it takes */
-    uint64_t reserved2[2];
+    uint64_t reserved2[1];
 };
 _Static_assert(sizeof(struct pr_slot) == 128, "two cache lines");
 

@@ -2,7 +2,8 @@
  *
  * group    PENDING (on a list, first come first served) -> CREATED (its bundles have their
  *          resources) -> REMOVED (what is free goes back at once, the rest as its users end) -> FREE
- *          when nobody uses it. INFEASIBLE: more than this machine has, for ever.
+ *          when nobody uses it.
+ *          INFEASIBLE: more than this machine has, for ever.
  *
  * A class belongs to a group and perhaps to one of its bundles. Users are the tasks of such classes
  * and the processes of actors that keep what their creation took. Tasks of a removed group are

@@ -40,6 +40,12 @@ def unreadable(error: Exception, is_error: bool) -> Exception:  # noqa: FBT001  
     return exceptions.RaySystemError(f"{type(error).__name__}: {error}", format_traceback(error))
 
 
+REMOVED: dict[int, type[Exception]] = {
+    Cause.PLACEMENT_REMOVED: exceptions.TaskPlacementGroupRemoved,
+    Cause.ACTOR_PLACEMENT_REMOVED: exceptions.ActorPlacementGroupRemoved,
+}
+
+
 def exception_of(  # noqa: PLR0911, PLR0913, PLR0917  (causes; the fields of struct pr_failure)
     cause: int, pid: int, wait_status: int, ran_ms: int, name: str, detail: object
 ) -> Exception:
@@ -62,10 +68,8 @@ def exception_of(  # noqa: PLR0911, PLR0913, PLR0917  (causes; the fields of str
         return exceptions.ObjectStoreFullError(
             f"The object store has no room for the result of {name} (pid {pid}), nor for an error."
         )
-    if cause == Cause.PLACEMENT_REMOVED:
-        return exceptions.TaskPlacementGroupRemoved()
-    if cause == Cause.ACTOR_PLACEMENT_REMOVED:
-        return exceptions.ActorPlacementGroupRemoved()
+    if cause in REMOVED:
+        return REMOVED[cause]()
     if cause == Cause.OWNER_DIED:
         return exceptions.OwnerDiedError("", None, "")
     if cause == Cause.ACTOR_UNAVAILABLE:

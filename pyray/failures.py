@@ -46,7 +46,7 @@ REMOVED: dict[int, type[Exception]] = {
 }
 
 
-def exception_of(  # noqa: PLR0911, PLR0913, PLR0917  (causes; the fields of struct pr_failure)
+def exception_of(  # noqa: C901, PLR0911, PLR0913, PLR0917  (causes; the fields of struct pr_failure)
     cause: int, pid: int, wait_status: int, ran_ms: int, name: str, detail: object
 ) -> Exception:
     """Return the exception for a failure; called by the compiled core with the fields it found.

@@ -33,6 +33,8 @@ class Unschedulable:
     def submit(self, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Any:
         """Return references to the error."""
         del args, kwargs
+        if not isinstance(self.num_returns, int):  # a stream has no end to put it into
+            raise self.error
         refs = [runtime.engine().failed(self.error) for _ in range(self.num_returns)]
         return refs[0] if self.num_returns == 1 else refs or None
 

@@ -75,7 +75,7 @@ enum pr_task_flag {
     PR_TASK_CANCELLED = 64, /* while it runs or is submitted: ray.cancel, see cancel.h */
     PR_TASK_TOLD = 128,     /* its process has taken note of that */
     PR_TASK_CANCEL_CHILDREN = 256,
-    PR_TASK_STREAMS = 512, /* has a stream, see stream.h */
+    PR_TASK_STREAMS = 512,   /* has a stream, see stream.h */
     PR_TASK_CAPTURES = 1024, /* tasks that it submits go to its placement group */
 };
 
@@ -106,7 +106,7 @@ struct pr_task {
     uint8_t value[PR_TASK_INLINE];
     uint64_t parent;           /* serial of the task that submitted it, 0: none */
     struct pr_holding holding; /* while HOLDS is set */
-    uint32_t stream; /* with PR_TASK_STREAMS */
+    uint32_t stream;           /* with PR_TASK_STREAMS */
     uint32_t reserved;
 };
 _Static_assert(sizeof(struct pr_task) == 264, "close to four cache lines");
@@ -327,7 +327,7 @@ enum pr_cause {
     PR_CAUSE_ACTOR_UNAVAILABLE, /* its process died and it restarts; the call is not repeated */
     PR_CAUSE_OUT_OF_MEMORY,     /* its process was stopped because memory was short */
     PR_CAUSE_ACTOR_OUT_OF_MEMORY,
-    PR_CAUSE_STREAM_ENDED, /* the mark at the end of a stream */
+    PR_CAUSE_STREAM_ENDED,      /* the mark at the end of a stream */
     PR_CAUSE_PLACEMENT_REMOVED, /* its placement group was removed */
     PR_CAUSE_ACTOR_PLACEMENT_REMOVED,
 };

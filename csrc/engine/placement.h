@@ -1,8 +1,8 @@
 /* Placement groups: bundles of resources that are reserved together, for tasks that ask for them.
  *
  * group    PENDING (on a list, first come first served) -> CREATED (its bundles have their
- *          resources) -> REMOVED (what is free goes back at once, the rest as its users end) -> FREE
- *          when nobody uses it.
+ *          resources) -> REMOVED (what is free goes back at once, the rest as its users end) ->
+ *          FREE when nobody uses it.
  *          INFEASIBLE: more than this machine has, for ever.
  *
  * A class belongs to a group and perhaps to one of its bundles. Users are the tasks of such classes

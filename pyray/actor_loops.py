@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import queue
 import threading
+import traceback
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from pyray import _core
 from pyray.actor_handle import ActorInfo
@@ -89,12 +91,29 @@ class Loop:
 
     def settle(self, call: _core.Call, error: BaseException) -> bool:
         """Store a call's error; False: the actor ends by its own wish, and the call with it."""
-        if wants_to_leave(error):
-            self.is_ending = True
-            _core.leave_actor()
-            return False
-        call.fail(self.translate(error, call.task_name))
+        try:
+            if wants_to_leave(error):
+                self.is_ending = True
+                _core.leave_actor()
+                return False
+            call.fail(self.translate(error, call.task_name))
+        except BaseException as problem:  # noqa: BLE001  (whatever it is, the call would hang)
+            _give_up(problem)
         return True
+
+
+def _exchange(ended: list[_core.Call], free: list[int], room: int) -> tuple[list[_core.Call], bool]:
+    """End calls and take others; where the tables refuse, the process goes, not the calls."""
+    try:
+        return _core.exchange(ended, free, room)
+    except BaseException as problem:  # noqa: BLE001  (whatever it is, the calls would hang)
+        _give_up(problem)
+
+
+def _give_up(problem: BaseException) -> NoReturn:
+    """End this process: the sweep answers its callers, which nothing else would do."""
+    traceback.print_exception(problem)
+    os._exit(1)
 
 
 # ---- threads -------------------------------------------------------------------------------------
@@ -159,7 +178,7 @@ class ThreadLoop(Loop):
             if not self._execute(call):
                 _core.wake_sleeper()
                 return
-            calls, _ = _core.exchange([call], [] if self.is_ending else group.only, 1)
+            calls, _ = _exchange([call], [] if self.is_ending else group.only, 1)
             if calls:
                 call = calls[0]
                 continue
@@ -270,13 +289,14 @@ class EventLoop(Loop):
         ended, self.ended = self.ended, []
         room = 0 if self.is_ending else BATCH
         seen = _core.call_sequence()
-        calls, is_leaving = _core.exchange(ended, self.free, room)
+        calls, is_leaving = _exchange(ended, self.free, room)
         for call in calls:
             self._start(call)
         if self.running and (not calls or self.loop.time() >= self.next_look_s):
             self.next_look_s = self.loop.time() + LOOK_S
             for call in _core.newly_cancelled(self.running):
-                self.running[call].cancel()
+                # Not before it has begun: what is cancelled then never enters `_run`.
+                self.loop.call_soon(self.running[call].cancel)
         if (is_leaving or self.is_ending) and not self.running:
             self.loop.stop()
         elif calls:

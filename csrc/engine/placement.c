@@ -436,6 +436,8 @@ static enum pr_status look_for_doom(struct pr_context *ctx, void *argument)
     for (pr_index t = s->running; t != PR_NONE && !op->doomed; t = pr_task_at(ctx, t)->link)
         op->doomed = !(pr_task_at(ctx, t)->flags & PR_TASK_OF_ACTOR) &&
                      is_removed(ctx, pr_task_at(ctx, t)->shape);
+    /* Until it is dead it must not take a task of another group. */
+    if (op->doomed) pr_slot_request(ctx, op->slot, PR_REQUEST_KILL | PR_REQUEST_EXIT);
     return PR_OK;
 }
 

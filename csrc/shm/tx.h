@@ -35,7 +35,7 @@ void pr_tx_undo(struct pr_context *ctx);
  * stop at PR_TX_LONG and what one of their steps may still log stay below PR_TX_BOUND, which
  * test_crash.c checks. */
 #define PR_TX_LONG 1024u
-#define PR_TX_BOUND 4000u
+#define PR_TX_BOUND 12000u
 static inline bool pr_tx_is_long(const struct pr_context *ctx)
 {
 #ifdef PR_CRASH_INJECTION

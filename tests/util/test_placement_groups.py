@@ -47,6 +47,13 @@ def nothing_reserved() -> Iterator[None]:
     wait_until(lambda: not placement_group_table(), 5, "the end of all groups")
 
 
+def test_largest_group() -> None:
+    bundles = [{"CPU": 0.01, "GPU": 0.01, "memory": 1} for _ in range(128)]
+    group = placement_group(bundles)
+    assert group.wait(10)
+    assert ray.available_resources()["CPU"] == pytest.approx(2 - 1.28)
+
+
 def current() -> Any:
     """Return a task that tells its group and GPUs."""
 

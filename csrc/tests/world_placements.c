@@ -4,10 +4,10 @@
 
 static bool any_group(struct member *m, struct pr_ref *group)
 {
-    uint32_t high_water = m->ctx.header->pools[PR_POOL_PLACEMENT].high_water;
+    uint32_t high_water = pr_load_relaxed(&m->ctx.header->pools[PR_POOL_PLACEMENT].high_water);
     if (high_water < 2) return false;
     group->index = 1 + random_below(&m->random, high_water - 1);
-    group->generation = pr_placement_at(&m->ctx, group->index)->generation;
+    group->generation = pr_load_relaxed(&pr_placement_at(&m->ctx, group->index)->generation);
     return true;
 }
 

@@ -262,7 +262,8 @@ static void start_again(uint32_t i)
     OK(pr_sweep(&supervisor, m->ctx.slot, 9));
     member_forget(m);
     ended++;
-    if (pr_engine_root(&supervisor)->spawn_requests == 0) (void)!pr_worker_request(&supervisor);
+    if (pr_load_relaxed(&pr_engine_root(&supervisor)->spawn_requests) == 0)
+        (void)!pr_worker_request(&supervisor);
     REQUIRE(member_join(m, &supervisor));
     __atomic_store_n(&stop[i], 0, __ATOMIC_RELAXED);
     REQUIRE(pthread_create(&threads[i], NULL, hammer, m) == 0);

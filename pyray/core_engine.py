@@ -12,6 +12,7 @@ from pyray import _core, env_setup, failures, serialization, unread
 from pyray.demands import labels_match
 from pyray.engine import Placement
 from pyray.runtime_env import merged, validated
+from pyray.settings import LABELS
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef
@@ -61,7 +62,7 @@ class CoreEngine:
         self.runtime_env: dict[str, Any] = {}
         self._own_environment = 0  # the job's
         self._environments: dict[bytes, int] = {}
-        self._labels: dict[str, str] = json.loads(os.environ.get("PYRAY_LABELS", "{}"))
+        self._labels: dict[str, str] = json.loads(LABELS.text() or "{}")
 
     def export(self, code: Callable[..., Any], key: Any) -> ObjectRef:
         """Store a function or class for workers to run."""

@@ -17,13 +17,14 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-VARIABLE = "PYRAY_CACHE_DIR"
+from pyray import settings
+
 NEVER_COPIED = ("__pycache__", ".git", ".venv")
 
 
 def cache_folder() -> Path:
     """Return where environments are kept: PYRAY_CACHE_DIR, or `pyray` in the user's cache."""
-    named = os.environ.get(VARIABLE)
+    named = settings.CACHE_DIR.text()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(named).expanduser() if named else Path(base).expanduser() / "pyray"
 

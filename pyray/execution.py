@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pyray import _core, exceptions
+from pyray import _core, exceptions, settings
 from pyray.actor_life import ActorExit, wants_to_leave
 from pyray.runtime_context import current_task_id
 from pyray.task_error import RayTaskError, serializable_cause
@@ -163,7 +163,6 @@ class LimitedCalls:
 
 
 LONGEST_PAUSE_S = 60.0
-DELAY_SETTING = "RAY_task_retry_delay_ms"
 
 
 def retry_delay_s(tries: int) -> float:
@@ -177,7 +176,7 @@ def retry_delay_s(tries: int) -> float:
         [0.1, 0.2, 0.4, 60.0]
         >>> del os.environ["RAY_task_retry_delay_ms"]
     """
-    first_s = float(os.environ.get(DELAY_SETTING, "0")) / 1000
+    first_s = settings.TASK_RETRY_DELAY_MS.value() / 1000
     return min(first_s * 2.0 ** min(tries - 1, 32), LONGEST_PAUSE_S)
 
 

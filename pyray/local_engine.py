@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 from pyray import _core, env_setup, journal, spill
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
 from pyray.memory_monitor import MemorySettings
+from pyray.settings import LABELS, SESSION_ID
 from pyray.unread import MOST_AT_END
 
 SHUTDOWN_S = 1.0
@@ -148,8 +149,8 @@ class LocalEngine(CoreEngine):
     def _environment(self, config: LocalConfig) -> dict[str, str]:
         environment = dict.fromkeys(THREAD_SETTINGS, "1") | dict(os.environ)
         environment |= config.runtime_env.get("env_vars", {})
-        environment["PYRAY_LABELS"] = json.dumps(config.labels)
-        environment["PYRAY_SESSION_ID"] = self._session_id = f"{_core.nonce():016x}"
+        environment[LABELS.variable] = json.dumps(config.labels)
+        environment[SESSION_ID.variable] = self._session_id = f"{_core.nonce():016x}"
         return environment
 
     def _abandon_supervisor(self) -> None:
@@ -186,7 +187,7 @@ class LocalEngine(CoreEngine):
 
     def _end_survivors(self) -> None:
         """The supervisor could not do its work: end what tasks have started and it did not reap."""
-        mark = f"PYRAY_SESSION_ID={self._session_id}".encode()
+        mark = f"{SESSION_ID.variable}={self._session_id}".encode()
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 if mark in (entry / "environ").read_bytes().split(b"\0"):

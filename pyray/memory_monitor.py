@@ -17,11 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pyray import machine
+from pyray import machine, settings
 
-USAGE_THRESHOLD = 0.95
-REFRESH_MS = 250
-"""Ray's values."""
 CALM_FACTOR = 4
 """How much more seldom to look when no task has run since the last time."""
 LEAST_SHARE = 0.01
@@ -40,8 +37,8 @@ class MemorySettings:
         root: The directory that stands for ``/`` where the figures are read; for tests.
     """
 
-    usage_threshold: float = USAGE_THRESHOLD
-    refresh_ms: int = REFRESH_MS
+    usage_threshold: float = settings.MEMORY_USAGE_THRESHOLD.default
+    refresh_ms: int = int(settings.MEMORY_MONITOR_REFRESH_MS.default)
     root: str = ""
 
     @classmethod
@@ -52,21 +49,10 @@ class MemorySettings:
             ValueError: If one of them is no number, or an impossible one.
         """
         return cls(
-            _number(environment, "PYRAY_memory_usage_threshold", USAGE_THRESHOLD, 1.0),
-            int(_number(environment, "PYRAY_memory_monitor_refresh_ms", REFRESH_MS, 3.6e6)),
-            environment.get("PYRAY_memory_monitor_root", ""),
+            settings.MEMORY_USAGE_THRESHOLD.value(environment),
+            settings.MEMORY_MONITOR_REFRESH_MS.integer(environment),
+            settings.MEMORY_MONITOR_ROOT.text(environment),
         )
-
-
-def _number(environment: Mapping[str, str], name: str, default: float, most: float) -> float:
-    text = environment.get(name, "")
-    try:
-        value = float(text) if text else default
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= most:
-        raise ValueError(f"{name}: expected a number from 0 to {most:g}, got {text!r}")
-    return value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

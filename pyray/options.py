@@ -6,11 +6,11 @@ option means the same everywhere, and a wrong one is refused where it is written
 
 import difflib
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pyray import settings
 from pyray.runtime_env import validated
 
 NoneType = type(None)
@@ -314,7 +314,7 @@ def default_max_retries() -> int:
 
     The environment variable RAY_TASK_MAX_RETRIES sets it, as in Ray.
     """
-    return int(os.environ.get("RAY_TASK_MAX_RETRIES", TASK_OPTIONS["max_retries"].default))
+    return settings.TASK_MAX_RETRIES.integer()
 
 
 METHOD_OPTIONS: Final[dict[str, Option]] = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
-from pyray import gpus, interrupts, machine, runtime
+from pyray import gpus, interrupts, machine, runtime, settings
 from pyray.local_engine import LocalConfig, LocalEngine
 from pyray.memory_monitor import MemorySettings
 from pyray.options import resource_name_problem
@@ -155,6 +155,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         'hello'
     """
     _check_arguments(address, kwargs)
+    settings.check()
     if is_initialized():
         if ignore_reinit_error or runtime.is_worker():
             return _context()

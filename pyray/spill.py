@@ -20,8 +20,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyray.settings import SPILLING_DIRECTORY
+
 PREFIX = "pyray-spill-"
-VARIABLE = "PYRAY_OBJECT_SPILLING_DIRECTORY"
+VARIABLE = SPILLING_DIRECTORY.variable
 IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs", "hugetlbfs"}
 """File systems that would take from the memory that is to be saved."""
 PUBLIC = ("/var/tmp", "/tmp")  # noqa: S108  (the session's own directory in it is private)
@@ -69,7 +71,7 @@ def make(asked: str | None, descriptor_above: int = 2) -> SpillDirectory:
     Raises:
         ValueError: If the directory that the user asked for cannot be used.
     """
-    named = asked if asked is not None else os.environ.get(VARIABLE) or None
+    named = asked if asked is not None else SPILLING_DIRECTORY.text() or None
     who = "object_spilling_directory" if asked is not None else VARIABLE
     try:
         base = Path(named).absolute() if named is not None else largest_on_disk()

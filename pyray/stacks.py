@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pyray import journal
+from pyray.settings import SESSION_ID
 
 NO_REQUESTS = "It takes no requests for stacks: it begins or ends, or uses the signal itself."
 ANSWER_S = 2.0
@@ -60,7 +61,7 @@ def sessions() -> list[Session]:
             if command(pid) != SUPERVISOR_NAME or entry.stat().st_uid != os.getuid():
                 continue
             for word in (entry / "environ").read_bytes().split(b"\0"):
-                if word.startswith(b"PYRAY_SESSION_ID="):
+                if word.startswith(f"{SESSION_ID.variable}=".encode()):
                     session_id = word.partition(b"=")[2].decode("ascii", "replace")
                     found.append((_start(pid), Session(session_id, pid, _parent(pid))))
     return [session for _, session in sorted(found, key=lambda pair: pair[0])]

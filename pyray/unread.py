@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 
-from pyray import exceptions
+from pyray import exceptions, settings
 
 logger = logging.getLogger("pyray")
 
-SUPPRESS = "RAY_IGNORE_UNHANDLED_ERRORS"
 MOST_AT_END = 20
 
 
@@ -19,6 +17,7 @@ def report(error: BaseException) -> None:
     Args:
         error: What `ray.get` would have raised.
     """
-    if SUPPRESS in os.environ or isinstance(error, exceptions.TaskCancelledError):
+    setting = settings.IGNORE_UNHANDLED_ERRORS
+    if setting.value() or isinstance(error, exceptions.TaskCancelledError):
         return
-    logger.error("Unhandled error (suppress with '%s=1'): %s", SUPPRESS, error)
+    logger.error("Unhandled error (suppress with '%s=1'): %s", setting.variable, error)

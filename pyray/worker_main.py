@@ -23,6 +23,7 @@ from pyray import _core, actor_life, actor_loops, execution, gpus, output, runti
 from pyray.core_engine import CoreEngine
 from pyray.exceptions import RuntimeEnvSetupError
 from pyray.journal import Journal
+from pyray.settings import WORKER_PID
 
 _core.on_actor_class(actor_loops.set_up)
 _core.set_method_lookup(actor_life.find_method)
@@ -34,7 +35,7 @@ MAP_BYTES = 32 << 20
 WORKER_OOM_SCORE = 1000
 """The kernel takes workers before the driver and the supervisor (Ray's value)."""
 
-OWNER = "PYRAY_WORKER_PID"
+OWNER = WORKER_PID.variable
 """In the environment of what a worker starts: whose it is."""
 
 INTERRUPT = signal.SIGURG

@@ -42,6 +42,7 @@ PLAIN = {
     "object_errors",
     "options",
     "runtime_env",
+    "settings",
     "signatures",
     "task_error",
     "tracebacks",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pyray.cli.doctor import doctor
 from pyray.cli.stack import stack
 
 
@@ -13,4 +14,5 @@ def main() -> None:
     """Look at the pyray sessions of this user on this machine."""
 
 
+main.add_command(doctor)
 main.add_command(stack)

@@ -1,0 +1,272 @@
+"""Every setting that pyray takes from the environment: one table.
+
+Whoever needs one reads it here, when it is needed, so that a program may set it until then. The
+table in docs/settings.md is made from this one (`markdown()`), and a test compares them.
+
+A variable that is not set, or is set to nothing, means the default.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A setting: what every kind of it has.
+
+    Args:
+        variable: The environment variable.
+        reader: Who reads it.
+        meaning: What it does.
+        unit: What it is measured in; "" for words and paths.
+        shown_default: What stands for the default in the documentation.
+    """
+
+    variable: str
+    reader: str
+    meaning: str
+    unit: str = ""
+    shown_default: str = "none"
+
+    def text(self, environment: Mapping[str, str] | None = None) -> str:
+        """Return what the variable says, "" if nothing."""
+        return (os.environ if environment is None else environment).get(self.variable, "")
+
+    def check(self, environment: Mapping[str, str] | None = None) -> None:
+        """Raise ValueError if the variable has an impossible value."""
+
+    def allowed(self) -> str:
+        """Return what it may be, in words."""
+        return "text"
+
+    def default_text(self) -> str:
+        """Return the default, in words."""
+        return self.shown_default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number(Setting):
+    """A number.
+
+    Args:
+        default: Its value if the variable says nothing.
+        low: The smallest that is allowed.
+        high: The largest.
+        whole: Whether it must be an integer.
+    """
+
+    default: float
+    low: float = 0.0
+    high: float = math.inf
+    whole: bool = False
+
+    def value(self, environment: Mapping[str, str] | None = None) -> float:
+        """Return the number.
+
+        Raises:
+            ValueError: If it is none, or out of range.
+        """
+        text = self.text(environment).strip()
+        try:
+            value = float(text) if text else self.default
+        except ValueError:
+            value = math.nan
+        if not self.low <= value <= self.high or (self.whole and value % 1):
+            raise ValueError(f"{self.variable}: expected {self.allowed()}, got {text!r}")
+        return value
+
+    def integer(self, environment: Mapping[str, str] | None = None) -> int:
+        """Return the number as an int; for those that are whole."""
+        return int(self.value(environment))
+
+    def check(self, environment: Mapping[str, str] | None = None) -> None:
+        """Raise ValueError if it is no number, or out of range."""
+        self.value(environment)
+
+    def allowed(self) -> str:
+        """Return what it may be, in words."""
+        kind = "a whole number" if self.whole else "a number"
+        upper = f" to {self.high:.15g}" if self.high < math.inf else " on"
+        return f"{kind} from {self.low:.15g}{upper}"
+
+    def default_text(self) -> str:
+        """Return the default, in words."""
+        return f"{self.default:.15g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Setting):
+    """One of several words.
+
+    Args:
+        words: Those that are allowed, the default first.
+    """
+
+    words: tuple[str, ...]
+
+    def value(self, environment: Mapping[str, str] | None = None) -> str:
+        """Return the word.
+
+        Raises:
+            ValueError: If it is none of the words.
+        """
+        text = self.text(environment).strip().lower() or self.words[0]
+        if text not in self.words:
+            raise ValueError(f"{self.variable}: expected {self.allowed()}, got {text!r}")
+        return text
+
+    def check(self, environment: Mapping[str, str] | None = None) -> None:
+        """Raise ValueError if it is none of the words."""
+        self.value(environment)
+
+    def allowed(self) -> str:
+        """Return what it may be, in words."""
+        return " or ".join(f"`{word}`" for word in self.words)
+
+    def default_text(self) -> str:
+        """Return the default, in words."""
+        return f"`{self.words[0]}`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag(Setting):
+    """On if the variable is there at all, whatever it says, as in Ray."""
+
+    def value(self, environment: Mapping[str, str] | None = None) -> bool:
+        """Return whether it is on."""
+        return self.variable in (os.environ if environment is None else environment)
+
+    def allowed(self) -> str:
+        """Return what it may be, in words."""
+        return "`1`"
+
+    def default_text(self) -> str:
+        """Return the default, in words."""
+        return "not set"
+
+
+# ---- For users.
+
+SPILLING_DIRECTORY: Final = Setting(
+    variable="PYRAY_OBJECT_SPILLING_DIRECTORY",
+    reader="`init()`",
+    meaning="the same as the argument `object_spilling_directory`, which counts more",
+)
+TASK_MAX_RETRIES: Final = Number(
+    variable="RAY_TASK_MAX_RETRIES",
+    reader="whoever submits a task",
+    unit="retries",
+    default=3,
+    low=-1,
+    high=2**31 - 1,
+    whole=True,
+    meaning="`max_retries` of tasks whose options do not say; -1: for ever",
+)
+TASK_RETRY_DELAY_MS: Final = Number(
+    variable="RAY_task_retry_delay_ms",
+    reader="workers",
+    unit="milliseconds",
+    default=0,
+    high=3.6e6,
+    meaning="pause before a task is tried again; it doubles with each try, up to a minute. "
+    "Meanwhile the task's CPUs serve others",
+)
+IGNORE_UNHANDLED_ERRORS: Final = Flag(
+    variable="RAY_IGNORE_UNHANDLED_ERRORS",
+    reader="every process of a session",
+    meaning="errors that nobody fetches are not reported",
+)
+CACHE_DIR: Final = Setting(
+    variable="PYRAY_CACHE_DIR",
+    reader="whoever uses a `runtime_env`",
+    shown_default="`~/.cache/pyray`",
+    meaning="where copies of folders and installed packages are kept",
+)
+MEMORY_USAGE_THRESHOLD: Final = Number(
+    variable="PYRAY_memory_usage_threshold",
+    reader="`init()`",
+    unit="share",
+    default=0.95,
+    high=1.0,
+    meaning="share of the memory, of the machine or of a control group, above which a worker is "
+    "stopped; see [Failures](failures.md#memory-runs-short)",
+)
+MEMORY_MONITOR_REFRESH_MS: Final = Number(
+    variable="PYRAY_memory_monitor_refresh_ms",
+    reader="`init()`",
+    unit="milliseconds",
+    default=250,
+    high=3.6e6,
+    meaning="time between two looks at memory while tasks run; 0: never",
+)
+MEMORY_MONITOR_ROOT: Final = Setting(
+    variable="PYRAY_memory_monitor_root",
+    reader="`init()`",
+    meaning="folder that stands for `/` where memory is read, for tests",
+)
+FAILPOINTS: Final = Setting(
+    variable="PYRAY_FAILPOINTS",
+    reader="every process of a session",
+    meaning="where to die or wait, for tests of pyray itself; see `csrc/base/failpoint.h`",
+)
+
+# ---- Set by pyray in the processes of a session.
+
+SESSION_ID: Final = Setting(
+    variable="PYRAY_SESSION_ID",
+    reader="",
+    meaning="16 hexadecimal digits that name the session",
+)
+WORKER_PID: Final = Setting(
+    variable="PYRAY_WORKER_PID",
+    reader="",
+    meaning="in workers, and in what they start: the worker's process id",
+)
+LABELS: Final = Setting(
+    variable="PYRAY_LABELS",
+    reader="",
+    meaning="the machine's labels, in JSON",
+)
+
+
+def table() -> list[Setting]:
+    """Return all settings, in the order of this file."""
+    return [one for one in globals().values() if isinstance(one, Setting)]
+
+
+def problems(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Return what is wrong with the variables that are set, a sentence for each."""
+    found = []
+    for setting in table():
+        try:
+            setting.check(environment)
+        except ValueError as error:
+            found.append(str(error))
+    return found
+
+
+def check() -> None:
+    """Raise ValueError if a variable that is set has an impossible value."""
+    if found := problems():
+        raise ValueError("; ".join(found))
+
+
+def markdown() -> tuple[str, str]:
+    """Return the two tables of the documentation: what users set, and what pyray sets."""
+    users = [
+        "| variable | read by | unit | default | allowed | meaning |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    own = ["| variable | meaning |", "| --- | --- |"]
+    for one in table():
+        if one.reader:
+            cells = (one.reader, one.unit, one.default_text(), one.allowed(), one.meaning)
+            users.append(f"| `{one.variable}` | {' | '.join(cells)} |".replace("|  |", "| |"))
+        else:
+            own.append(f"| `{one.variable}` | {one.meaning} |")
+    return "\n".join(users), "\n".join(own)

@@ -182,7 +182,8 @@ def _shared_memory(root: Path | None) -> Iterator[Finding]:
         words = f"{size(about.f_blocks * about.f_frsize)}"
     except OSError:
         words = "not there"
-    yield Finding("/dev/shm", "fine", f"{words}; pyray does not use it: its size does not matter")
+    words += "; pyray does not use it: its size does not matter"
+    yield Finding("/dev/shm", "fine", words)  # noqa: S108
     enabled = _chosen("/sys/kernel/mm/transparent_hugepage/shmem_enabled", root)
     yield _judge(
         "huge pages for shared memory",

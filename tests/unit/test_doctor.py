@@ -6,13 +6,16 @@ import json
 import os
 import resource
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
 from click.testing import CliRunner
 
 from pyray import doctor
 from pyray.cli import main
 from pyray.doctor import Finding, examine
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def by_name(findings: list[Finding]) -> dict[str, Finding]:

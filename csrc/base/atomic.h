@@ -6,6 +6,7 @@
  *   undo count    published with release, so that a record is complete before it counts (shm/tx.h)
  *   header flags  set once, read often (shutdown): acquire and release
  *   pool sizes    read relaxed where an old value does no harm (growth, waking everybody)
+ *   heads of rings read relaxed to commit memory ahead of them (shm/ring.h)
  *   departures    read relaxed after bytes were copied out, behind an acquire fence (pr_get_held)
  */
 #ifndef PYRAY_BASE_ATOMIC_H
@@ -26,6 +27,11 @@ static inline uint32_t pr_load_acquire(const uint32_t *word)
 static inline uint32_t pr_load_seq_cst(const uint32_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+
+static inline uint64_t pr_load64_relaxed(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
 static inline void pr_store_relaxed(uint32_t *word, uint32_t value)

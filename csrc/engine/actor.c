@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/chores.h"
+#include "engine/events.h"
 #include "engine/sched.h"
 #include "engine/task.h"
 
@@ -30,6 +31,7 @@ static void set_fields(struct pr_context *ctx, const struct pr_actor *a,
     TX_SET(ctx, a->restarts, 0);
     TX_SET(ctx, a->name, PR_NONE);
     TX_SET(ctx, a->words, PR_NONE);
+    TX_SET(ctx, a->created_ns, pr_tx_now(ctx));
 }
 
 enum pr_status pr_actor_new(struct pr_context *ctx, const struct pr_actor_plan *plan,
@@ -163,6 +165,7 @@ void pr_actor_die(struct pr_context *ctx, pr_index actor, enum pr_cause cause,
         TX_SET(ctx, a->process_id, died->process_id);
         keep_words(ctx, a, died->words);
     }
+    pr_event_actor_died(ctx, actor);
     pr_name_remove(ctx, actor);
     end_creation(ctx, actor);
     pr_actor_add_chore(ctx, actor);

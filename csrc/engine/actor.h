@@ -13,6 +13,7 @@ struct pr_actor_plan {
     uint32_t flags;            /* enum pr_actor_flag */
     uint32_t groups;           /* concurrency groups but the default one */
     int32_t restarts;          /* -1: for ever */
+    pr_index label;            /* of its creation (engine/labels.h), or none */
 };
 
 /* Makes the entry and its handle object, which gets one HELD reference of this process. PR_STATE:

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "engine/events.h"
+
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
@@ -532,6 +534,7 @@ static enum pr_status walk_all(struct audit *a)
     for (pr_index i = 1; i < high_water(a, PR_POOL_TASK); i++) PR_TRY(walk_task(a, i));
     for (pr_index i = 1; i < high_water(a, PR_POOL_OBJECT); i++) PR_TRY(walk_object(a, i));
     PR_TRY(walk_placements(a));
+    PR_TRY(pr_events_audit(a->ctx, &a->what)); /* A15 */
     PR_TRY(compare_counts(a));
     return check_resources(a);
 }

@@ -27,6 +27,8 @@
  *      on the list of dead files
  *  A14 a stream that is not closed is on its consumer's list; its items are linked from `head` to
  *      `tail`, all sealed but the last, which is open exactly while the task has not ended
+ *  A15 every record of a ring lies at the place of its number, which is not more than a round above
+ *      the head; a label is in a bucket, and its entries in use are those in buckets
  */
 #ifndef PYRAY_ENGINE_AUDIT_H
 #define PYRAY_ENGINE_AUDIT_H

@@ -37,7 +37,13 @@
 #define PR_POOL_STREAM 12u
 #define PR_POOL_PLACEMENT 13u
 #define PR_POOL_BUNDLE 14u
-#define PR_POOLS 15u /* with PR_POOL_FILE */
+#define PR_POOL_NOTE 16u /* follows PR_POOL_TASK */
+#define PR_POOL_LABEL 17u
+#define PR_POOL_EVENT 18u /* this and those behind it are rings: shm/ring.h */
+#define PR_POOL_TEXT 19u
+#define PR_POOL_ENDED 20u
+#define PR_POOL_SPAN 21u
+#define PR_POOLS 22u /* with PR_POOL_FILE and PR_POOL_BIRTH */
 
 #define PR_TASK_INLINE 104u
 #define PR_NAME_BYTES 32u
@@ -48,7 +54,8 @@
 #define PR_PLACEMENT_NAME 64u
 #define PR_CLASS_BUCKETS 512u
 #define PR_NAME_BUCKETS 128u
-#define PR_NAME_TEXT 232u  /* an actor's namespace and name together, in bytes */
+#define PR_NAME_TEXT 232u /* an actor's namespace and name together, in bytes */
+#define PR_LABEL_BUCKETS 64u
 #define PR_GROUP_MAX 32u   /* concurrency groups of an actor, the default one included */
 #define PR_GROUP_SHIFT 27u /* a call's group is in its task's flags */
 #define PR_STEP_RESULTS 16u
@@ -168,7 +175,10 @@ struct pr_actor {
     uint32_t restarts; /* so far */
     uint32_t name;     /* entry of the names, or none */
     uint32_t words;    /* object with a text about the death of its process, or none */
-    uint32_t reserved[9];
+    uint32_t label;    /* of its creation: engine/labels.h */
+    uint64_t created_ns;
+    uint32_t shape; /* of its creation */
+    uint32_t reserved[5];
 };
 _Static_assert(sizeof(struct pr_actor) == 128, "two cache lines");
 
@@ -310,6 +320,8 @@ struct pr_engine_root {
     int64_t gpus_in_bundles[PR_GPU_MAX];      /* and of those that bundles have whole */
     uint32_t class_buckets[PR_CLASS_BUCKETS]; /* classes by hash of their demands */
     uint32_t name_buckets[PR_NAME_BUCKETS];   /* names by hash */
+    uint32_t label_buckets[PR_LABEL_BUCKETS]; /* labels by hash */
+    uint64_t event_head, text_head, ended_head, span_head; /* of the rings: last numbers */
 };
 _Static_assert(sizeof(struct pr_engine_root) + PR_ENGINE_ROOT_OFFSET <= PR_ROOT_SIZE, "root 1");
 

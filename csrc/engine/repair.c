@@ -2,6 +2,7 @@
 
 #include "engine/actor.h"
 #include "engine/chores.h"
+#include "engine/events.h"
 #include "engine/placement.h"
 #include "engine/sched.h"
 #include "engine/stream.h"
@@ -31,6 +32,15 @@ static enum pr_status mark_dead(struct pr_context *ctx, void *argument)
 }
 
 /* ---- what it was doing ---- */
+
+static void record_lost(struct pr_context *ctx, pr_index task, const struct pr_slot *died)
+{
+    struct pr_end end = {.flags = PR_EVENT_FAILED | PR_EVENT_RETRIED,
+                         .process_id = died->process_id,
+                         .cause = died->cause,
+                         .wait_status = died->wait_status};
+    pr_event_ended(ctx, task, &end);
+}
 
 static void retry(struct pr_context *ctx, pr_index task, bool is_free)
 {
@@ -63,6 +73,7 @@ static void give_up_running(struct pr_context *ctx, pr_index task, pr_index slot
         else
             pr_actor_lost_call(ctx, task, died);
     } else if (t->retries_left != 0) {
+        record_lost(ctx, task, died);
         retry(ctx, task, died->free_retry);
         return;
     } else {

@@ -3,16 +3,17 @@
 #include <string.h>
 
 #include "engine/chores.h"
+#include "engine/events.h"
 #include "engine/repair.h"
 #include "engine/sched.h"
 
 static const struct pr_pool_plan large_tables[PR_POOLS] = {
     [PR_POOL_LATCH] = {sizeof(struct pr_latch), 16384, 256},
     [PR_POOL_BLOCK] = {sizeof(struct pr_block), 4u << 20, 1024},
-    [PR_POOL_OBJECT] = {sizeof(struct pr_object), 6u << 20, 1024},
+    [PR_POOL_OBJECT] = {sizeof(struct pr_object), 6u << 20, 1024, .follower = PR_POOL_BIRTH},
     [PR_POOL_EDGE] = {sizeof(struct pr_edge), 24u << 20, 1024},
     [PR_POOL_SLOT] = {sizeof(struct pr_slot), 4096, 256},
-    [PR_POOL_TASK] = {sizeof(struct pr_task), 4u << 20, 256},
+    [PR_POOL_TASK] = {sizeof(struct pr_task), 4u << 20, 256, .follower = PR_POOL_NOTE},
     [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 64u << 10, 256},
     [PR_POOL_LANE] = {sizeof(struct pr_lane), 64u << 10, 128},
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 64u << 10, 128},
@@ -22,16 +23,23 @@ static const struct pr_pool_plan large_tables[PR_POOLS] = {
     [PR_POOL_FILE] = {sizeof(struct pr_file), 1u << 20, 64},
     [PR_POOL_PLACEMENT] = {sizeof(struct pr_placement), 64u << 10, 16},
     [PR_POOL_BUNDLE] = {sizeof(struct pr_bundle), 256u << 10, 16},
+    [PR_POOL_BIRTH] = {sizeof(struct pr_birth), 6u << 20, 1024, .is_plain = 1},
+    [PR_POOL_NOTE] = {sizeof(struct pr_note), 4u << 20, 256, .is_plain = 1},
+    [PR_POOL_LABEL] = {sizeof(struct pr_label), 4096, 16},
+    [PR_POOL_EVENT] = {sizeof(struct pr_event), 128u << 10, 256, .is_plain = 1},
+    [PR_POOL_TEXT] = {sizeof(struct pr_text), 8192, 2, .is_plain = 1},
+    [PR_POOL_ENDED] = {sizeof(struct pr_ended_actor), 16384, 2, .is_plain = 1},
+    [PR_POOL_SPAN] = {sizeof(struct pr_span), 64u << 10, 2, .is_plain = 1},
 };
 
 /* For tests: so small that they are soon full, and start so small that they have to grow. */
 static const struct pr_pool_plan small_tables[PR_POOLS] = {
     [PR_POOL_LATCH] = {sizeof(struct pr_latch), 32, 4},
     [PR_POOL_BLOCK] = {sizeof(struct pr_block), 128, 8},
-    [PR_POOL_OBJECT] = {sizeof(struct pr_object), 192, 16},
+    [PR_POOL_OBJECT] = {sizeof(struct pr_object), 192, 16, .follower = PR_POOL_BIRTH},
     [PR_POOL_EDGE] = {sizeof(struct pr_edge), 384, 32},
     [PR_POOL_SLOT] = {sizeof(struct pr_slot), 16, 4},
-    [PR_POOL_TASK] = {sizeof(struct pr_task), 64, 8},
+    [PR_POOL_TASK] = {sizeof(struct pr_task), 64, 8, .follower = PR_POOL_NOTE},
     [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 16, 2},
     [PR_POOL_LANE] = {sizeof(struct pr_lane), 16, 2},
     [PR_POOL_CLASS] = {sizeof(struct pr_class), 20, 2},
@@ -41,6 +49,13 @@ static const struct pr_pool_plan small_tables[PR_POOLS] = {
     [PR_POOL_FILE] = {sizeof(struct pr_file), 16, 2},
     [PR_POOL_PLACEMENT] = {sizeof(struct pr_placement), 8, 2},
     [PR_POOL_BUNDLE] = {sizeof(struct pr_bundle), 16, 2},
+    [PR_POOL_BIRTH] = {sizeof(struct pr_birth), 192, 16, .is_plain = 1},
+    [PR_POOL_NOTE] = {sizeof(struct pr_note), 64, 8, .is_plain = 1},
+    [PR_POOL_LABEL] = {sizeof(struct pr_label), 8, 2},
+    [PR_POOL_EVENT] = {sizeof(struct pr_event), 16, 2, .is_plain = 1},
+    [PR_POOL_TEXT] = {sizeof(struct pr_text), 4, 2, .is_plain = 1},
+    [PR_POOL_ENDED] = {sizeof(struct pr_ended_actor), 4, 2, .is_plain = 1},
+    [PR_POOL_SPAN] = {sizeof(struct pr_span), 4, 2, .is_plain = 1},
 };
 
 /* ---- slots and latches ---- */
@@ -134,6 +149,7 @@ static enum pr_status initialise(struct pr_context *ctx, void *argument)
     const struct pr_session_config *config = argument;
     const struct pr_engine_root *root = pr_engine_root(ctx);
     pr_heap_init(ctx);
+    PR_TRY(pr_labels_init(ctx));
     TX_SET(ctx, root->worker_limit, config->worker_limit);
     TX_SET(ctx, root->help_from, config->help_from);
     TX_SET(ctx, root->start_limit, PR_MAX(1u, config->cpus * PR_START_LIMIT_PER_CPU));

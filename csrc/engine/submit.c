@@ -4,6 +4,7 @@
 
 #include "engine/actor.h"
 #include "engine/cancel.h"
+#include "engine/events.h"
 #include "engine/placement.h"
 #include "engine/stream.h"
 
@@ -67,6 +68,8 @@ static enum pr_status bind_actor(struct pr_context *ctx, struct submit *op)
         const struct pr_actor_plan *plan = op->s->plan != NULL ? op->s->plan : &nothing_special;
         PR_TRY(pr_actor_new(ctx, plan, &op->handle, &op->handle_edge));
         PR_TRY(pr_actor_find(ctx, op->handle, &actor));
+        TX_SET(ctx, pr_actor_at(ctx, actor)->label, plan->label);
+        TX_SET(ctx, pr_actor_at(ctx, actor)->shape, op->s->shape);
     } else {
         op->handle = op->s->actor;
         PR_TRY(pr_actor_find(ctx, op->handle, &actor));
@@ -83,6 +86,7 @@ static enum pr_status submit_start(struct pr_context *ctx, struct submit *op)
     const struct pr_engine_root *root = pr_engine_root(ctx);
     PR_TRY(pr_pool_take(ctx, PR_POOL_TASK, &op->task));
     const struct pr_task *t = pr_task_at(ctx, op->task);
+    pr_event_submitted(ctx, op->task, op->s->label);
     set_fields(ctx, t, op->s);
     TX_SET(ctx, t->serial, root->serial + 1);
     TX_SET(ctx, root->serial, root->serial + 1);
@@ -242,6 +246,8 @@ enum pr_status pr_submit(struct pr_context *ctx, struct pr_submission *submissio
 {
     struct submit op = {.s = submission, .start = true};
     PR_ASSERT(submission->size_bytes <= PR_TASK_INLINE);
+    if (submission->label != PR_NONE) pr_events_make_room(ctx);
+    if (submission->flags & PR_TASK_CREATES_ACTOR) pr_actors_make_room(ctx);
     PR_ASSERT(submission->result_count > 0 || !(submission->flags & PR_TASK_CREATES_ACTOR));
     for (;;) {
         choose_share(&op);

@@ -29,6 +29,7 @@ struct pr_submission {
         *plan;           /* for CREATES_ACTOR; NULL: an actor without name or restarts */
     uint32_t most_calls; /* for OF_ACTOR: PR_LIMIT if so many wait; 0: any number */
     char name[PR_NAME_BYTES];
+    pr_index label;         /* of that name; none: the task is not recorded (engine/events.h) */
     struct pr_ref *results; /* out: result_count references, one local reference each */
     uint64_t serial;        /* out */
 };

@@ -4,6 +4,7 @@
 
 #include "engine/actor.h"
 #include "engine/chores.h"
+#include "engine/events.h"
 #include "engine/placement.h"
 #include "engine/sched.h"
 #include "engine/stream.h"
@@ -190,6 +191,11 @@ bool pr_task_chore_step(struct pr_context *ctx, pr_index task)
 void pr_task_fail(struct pr_context *ctx, pr_index task, const struct pr_failure *failure)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
+    struct pr_end end = {.flags = PR_EVENT_FAILED,
+                         .process_id = failure->process_id,
+                         .cause = failure->cause,
+                         .wait_status = failure->wait_status};
+    pr_event_ended(ctx, task, &end);
     pr_tx_copy(ctx, t->value, failure, sizeof *failure);
     TX_SET(ctx, t->state, PR_TASK_FAILED);
     TX_SET(ctx, t->next_result, t->results);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/actor.h"
+#include "engine/events.h"
 #include "engine/placement.h"
 #include "engine/sched.h"
 #include "engine/session.h"
@@ -46,7 +47,7 @@ static void make_running(struct pr_context *ctx, pr_index task)
     const struct pr_task *t = pr_task_at(ctx, task);
     TX_SET(ctx, t->state, PR_TASK_RUNNING);
     TX_SET(ctx, t->attempt, t->attempt + 1);
-    TX_SET(ctx, t->started_ns, pr_os_monotonic_ns());
+    TX_SET(ctx, t->started_ns, pr_tx_now(ctx));
     pr_task_link(ctx, &pr_slot_at(ctx, ctx->slot)->running, task);
 }
 
@@ -291,9 +292,18 @@ struct finish {
     bool first; /* begins at the first result, also when a call before gave up half way */
     bool last;
     struct pr_taken *next; /* NULL: take none */
+    struct pr_end end;
 };
 
-static enum pr_status seal_share(struct pr_context *ctx, const struct finish *op)
+static void note_error(struct finish *op, const struct pr_value *result)
+{
+    op->end.flags = PR_EVENT_FAILED;
+    op->end.text = result->text;
+    if (result->kind == PR_KIND_FAILURE)
+        op->end.cause = ((const struct pr_failure *)result->bytes)->cause;
+}
+
+static enum pr_status seal_share(struct pr_context *ctx, struct finish *op)
 {
     const struct pr_task *t = pr_task_at(ctx, op->task);
     for (uint32_t i = 0; i < op->count; i++) {
@@ -301,6 +311,7 @@ static enum pr_status seal_share(struct pr_context *ctx, const struct finish *op
         PR_ASSERT(object != PR_NONE);
         TX_SET(ctx, t->next_result, pr_object_at(ctx, object)->next_result);
         PR_TRY(pr_result_seal(ctx, object, &op->results[i]));
+        if (PR_UNLIKELY(op->results[i].flags & PR_FLAG_ERROR)) note_error(op, &op->results[i]);
     }
     return PR_OK;
 }
@@ -327,11 +338,13 @@ static bool finish_creation(struct pr_context *ctx, pr_index task)
 }
 
 /* The results of a RUNNING task are sealed. */
-static void end_running(struct pr_context *ctx, pr_index task)
+static void end_running(struct pr_context *ctx, pr_index task, struct pr_end *end)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
     PR_ASSERT(t->next_result ==
               PR_NONE); /* a result that nobody seals would be waited for in vain */
+    end->process_id = ctx->process_id;
+    pr_event_ended(ctx, task, end);
     bool keep = (t->flags & PR_TASK_CREATES_ACTOR) && finish_creation(ctx, task);
     pr_task_unlink_running(ctx, task);
     if (keep)
@@ -350,13 +363,13 @@ static bool is_ours(const struct pr_context *ctx, pr_index task)
 
 static enum pr_status finish(struct pr_context *ctx, void *argument)
 {
-    const struct finish *op = argument;
+    struct finish *op = argument;
     const struct pr_task *t = pr_task_at(ctx, op->task);
     if (!is_ours(ctx, op->task)) return PR_STATE;
     if (op->first && t->next_result != t->results) TX_SET(ctx, t->next_result, t->results);
     PR_TRY(seal_share(ctx, op));
     if (!op->last) return PR_OK;
-    end_running(ctx, op->task);
+    end_running(ctx, op->task, &op->end);
     if (op->next != NULL) return take(ctx, UINT32_MAX, op->next);
     pr_sched_nudge(ctx); /* what waited for the results */
     return PR_OK;
@@ -428,7 +441,7 @@ static enum pr_status end_one(struct pr_context *ctx, const struct pr_ended *end
     bool all = ended->result_count == t->result_count; /* else pr_seal_first sealed the others */
     if (all && t->next_result != t->results) TX_SET(ctx, t->next_result, t->results);
     PR_TRY(seal_share(ctx, &op));
-    end_running(ctx, ended->task);
+    end_running(ctx, ended->task, &op.end);
     return PR_OK;
 }
 
@@ -485,7 +498,11 @@ static enum pr_status retry(struct pr_context *ctx, void *argument)
     if (!is_ours(ctx, *task)) return PR_STATE;
     if (t->retries_left == 0) return PR_EMPTY;
     if (t->retries_left > 0) TX_SET(ctx, t->retries_left, t->retries_left - 1);
+    struct pr_end end = {.flags = PR_EVENT_FAILED | PR_EVENT_RETRIED,
+                         .process_id = ctx->process_id};
+    pr_event_ended(ctx, *task, &end);
     TX_SET(ctx, t->attempt, t->attempt + 1);
+    TX_SET(ctx, t->started_ns, pr_tx_now(ctx));
     TX_ADD(ctx, pr_engine_root(ctx)->retried, 1);
     return PR_OK;
 }

@@ -60,6 +60,7 @@ void pr_os_futex_wake(const uint32_t *word, int count);
 void pr_os_ring(int eventfd);
 
 uint64_t pr_os_monotonic_ns(void);
+uint64_t pr_os_coarse_ns(void); /* the same, some milliseconds late, and cheaper */
 uint64_t pr_os_random(void);
 uint32_t pr_os_process_id(void);
 uint32_t pr_os_cpu_count(void);

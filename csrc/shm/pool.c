@@ -46,6 +46,15 @@ static enum pr_status raise_committed(struct pr_context *ctx, void *argument)
     return PR_OK;
 }
 
+/* Before its leader's step is committed: who has an entry of the leader can write the note. */
+static enum pr_status reserve_follower(struct pr_context *ctx, const struct pr_pool *leader,
+                                       uint32_t from, uint32_t to)
+{
+    const struct pr_pool *f = &ctx->header->pools[leader->follower];
+    return pr_os_reserve(ctx->control_fd, f->offset + (uint64_t)from * f->entry_size,
+                         (uint64_t)(to - from) * f->entry_size);
+}
+
 enum pr_status pr_pool_grow(struct pr_context *ctx, uint32_t which)
 {
     const struct pr_pool *pool = &ctx->header->pools[which];
@@ -58,6 +67,7 @@ enum pr_status pr_pool_grow(struct pr_context *ctx, uint32_t which)
     uint64_t from = pool->offset + (uint64_t)committed * pool->entry_size;
     uint64_t to = pool->offset + (uint64_t)growth.committed * pool->entry_size;
     PR_TRY(pr_os_reserve(ctx->control_fd, from, to - from));
+    if (pool->follower != 0) PR_TRY(reserve_follower(ctx, pool, committed, growth.committed));
     return pr_transact(ctx, raise_committed, &growth);
 }
 

@@ -24,6 +24,8 @@ static uint64_t plan_pools(struct pr_pool *pools, const struct pr_pool_plan *pla
             .capacity = plans[i].capacity,
             .committed = plans[i].initial,
             .high_water = 1,
+            .follower = plans[i].follower,
+            .is_plain = plans[i].is_plain,
         };
         offset += (uint64_t)plans[i].entry_size * plans[i].capacity;
     }

@@ -24,7 +24,7 @@
 
 #define PR_MAGIC 0x7961727970a50001ull
 #define PR_LAYOUT_VERSION 1u
-#define PR_POOL_MAX 20
+#define PR_POOL_MAX 28
 #define PR_UNDO_CAPACITY 16384u
 #define PR_ROOT_OFFSET 4096u
 #define PR_ROOT_SIZE 6144u
@@ -37,7 +37,9 @@ struct pr_undo {
     uint64_t old;
 };
 
-/* Fixed-size entries; index 0 is never used. Free entries are linked through their first word. */
+/* Fixed-size entries; index 0 is never used. Free entries are linked through their first word. A
+ * follower has as many committed entries as the pool before it, and no count or list of its own:
+ * entry i says more about that pool's entry i (notes, written with plain stores). */
 struct pr_pool {
     uint64_t offset;
     uint32_t entry_size;
@@ -46,12 +48,16 @@ struct pr_pool {
     uint32_t high_water;
     uint32_t free_head;
     uint32_t used;
+    uint32_t follower; /* pool that grows with this one, or 0 */
+    uint32_t is_plain; /* its entries are written with plain stores: notes, and rings */
 };
 
 struct pr_pool_plan {
     uint32_t entry_size;
     uint32_t capacity;
     uint32_t initial;
+    uint32_t follower;
+    uint32_t is_plain;
 };
 
 struct pr_header {
@@ -89,11 +95,13 @@ struct pr_context {
     pr_index slot;
     uint32_t slot_generation;
     uint32_t process_id;
+    uint32_t call_site; /* noted beside objects made from now on; see engine/labels.h */
     struct pr_failpoints *failpoints;           /* NULL: none armed */
     void (*run_chores)(struct pr_context *ctx); /* left-over work; set by the engine */
 
     pr_index grow_pool;      /* which pool PR_GROW speaks of */
     uint32_t grow_committed; /* and how large it was then */
+    uint64_t now_ns;         /* of the open transaction, once somebody has asked; see pr_tx_now */
     uint32_t wake_count;
     bool wake_all;
     bool ring_doorbell;

@@ -31,6 +31,7 @@ void pr_tx_undo(struct pr_context *ctx)
 
 static void reset_intentions(struct pr_context *ctx)
 {
+    ctx->now_ns = 0;
     ctx->wake_count = 0;
     ctx->wake_all = false;
     ctx->ring_doorbell = false;

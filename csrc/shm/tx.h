@@ -53,6 +53,13 @@ typedef enum pr_status (*pr_operation)(struct pr_context *ctx, void *argument);
 PR_MUST_CHECK enum pr_status pr_transact(struct pr_context *ctx, pr_operation operation,
                                          void *argument);
 
+/* The time, read at most once in a transaction. */
+static inline uint64_t pr_tx_now(struct pr_context *ctx)
+{
+    if (ctx->now_ns == 0) ctx->now_ns = pr_os_monotonic_ns();
+    return ctx->now_ns;
+}
+
 /* Names a latch to wake after the commit. */
 void pr_tx_wake(struct pr_context *ctx, pr_index latch);
 

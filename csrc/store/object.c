@@ -12,6 +12,14 @@ enum pr_status pr_object_find(const struct pr_context *ctx, struct pr_ref ref,
     return gone ? PR_STALE : PR_OK;
 }
 
+static void note_birth(struct pr_context *ctx, pr_index object)
+{
+    struct pr_birth *birth = pr_writable_at(ctx, pr_birth_at(ctx, object));
+    uint64_t now_ns = ctx->now_ns != 0 ? ctx->now_ns : pr_os_coarse_ns();
+    birth->born = (uint32_t)(now_ns >> PR_BIRTH_SHIFT);
+    birth->site = ctx->call_site;
+}
+
 enum pr_status pr_object_new(struct pr_context *ctx, enum pr_object_state state, pr_index *index)
 {
     PR_TRY(pr_pool_take(ctx, PR_POOL_OBJECT, index));
@@ -29,6 +37,7 @@ enum pr_status pr_object_new(struct pr_context *ctx, enum pr_object_state state,
     TX_SET(ctx, o->claim, PR_NONE);
     TX_SET(ctx, o->next_result, PR_NONE);
     TX_SET(ctx, o->size_bytes, 0);
+    note_birth(ctx, *index);
     return PR_OK;
 }
 

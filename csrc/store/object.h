@@ -24,6 +24,7 @@
 
 #define PR_POOL_OBJECT 2u
 #define PR_POOL_EDGE 3u
+#define PR_POOL_BIRTH 15u /* follows PR_POOL_OBJECT */
 #define PR_INLINE_BYTES 56u
 #define PR_STEP_EDGES 32u /* edges handled in one transaction; more become a chore */
 
@@ -84,6 +85,13 @@ struct pr_extent {
 };
 _Static_assert(sizeof(struct pr_extent) <= PR_INLINE_BYTES, "it takes an inline value's place");
 
+/* When and where an object was made; written with plain stores. */
+struct pr_birth {
+    uint32_t born; /* monotonic time >> PR_BIRTH_SHIFT */
+    uint32_t site; /* the maker's call_site */
+};
+#define PR_BIRTH_SHIFT 26u /* about 15 units a second */
+
 enum pr_edge_kind {
     PR_EDGE_HELD = 1,  /* owner: slot */
     PR_EDGE_CONTAINED, /* owner: object */
@@ -131,6 +139,11 @@ static inline const struct pr_object *pr_object_at(const struct pr_context *ctx,
 static inline const struct pr_edge *pr_edge_at(const struct pr_context *ctx, pr_index edge)
 {
     return pr_entry(ctx, PR_POOL_EDGE, edge);
+}
+
+static inline const struct pr_birth *pr_birth_at(const struct pr_context *ctx, pr_index object)
+{
+    return pr_entry(ctx, PR_POOL_BIRTH, object);
 }
 
 /* Everything below runs inside a transaction. */

@@ -63,6 +63,7 @@ struct pr_value {
     const struct pr_ref *children; /* references inside the value */
     uint32_t child_count;
     uint32_t in_block; /* the bytes are in the heap already (pr_put_begin or pr_result_begin) */
+    uint64_t text;     /* of an error: number of a text that says what it is, or 0 */
 };
 
 /* A sealed value as a reader finds it. */

@@ -8,7 +8,7 @@
 
 /* Entries of 256 bytes: one step of growth is 4,096 of them. Pool 1 grows in one short step to its
  * end. */
-static const struct pr_pool_plan plans[2] = {{256, 10000, 16}, {256, 2000, 16}};
+static const struct pr_pool_plan plans[2] = {{256, 10000, 16, 0, 0}, {256, 2000, 16, 0, 0}};
 
 struct take_call {
     uint32_t pool;

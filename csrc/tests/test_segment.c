@@ -6,7 +6,7 @@
 
 #include "tests/session_fixture.h"
 
-static const struct pr_pool_plan plans[2] = {{64, 100, 10}, {128, 1000, 20}};
+static const struct pr_pool_plan plans[2] = {{64, 100, 10, 0, 0}, {128, 1000, 20, 0, 0}};
 
 static uint32_t count_mappings(void)
 {
@@ -125,8 +125,9 @@ static void a_damaged_header_is_refused(void)
 
 static void another_build_is_refused(void)
 {
-    static const struct pr_pool_plan larger[2] = {{64, 100, 10}, {192, 1000, 20}};
-    static const struct pr_pool_plan more[3] = {{64, 100, 10}, {128, 1000, 20}, {64, 8, 8}};
+    static const struct pr_pool_plan larger[2] = {{64, 100, 10, 0, 0}, {192, 1000, 20, 0, 0}};
+    static const struct pr_pool_plan more[3] = {
+        {64, 100, 10, 0, 0}, {128, 1000, 20, 0, 0}, {64, 8, 8, 0, 0}};
     struct pr_context ctx;
     OK(pr_segment_create(&ctx, plans, 2, 1 << 20));
     refused("entry size", &ctx, larger, 2);

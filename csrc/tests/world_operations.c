@@ -4,6 +4,7 @@
 #include "engine/help.h"
 #include "tests/world.h"
 #include "tests/world_calls.h"
+#include "tests/world_events.h"
 #include "tests/world_spilling.h"
 #include "tests/world_streams.h"
 #include "tests/world_waiting.h"
@@ -231,6 +232,7 @@ static void wish(struct member *m, struct wish *wish)
     wish->s.retries = (int32_t)below(m, 3) - 1;
     wish->s.shape = m->shapes[below(m, WORLD_SHAPES)];
     if (m->running) wish->s.parent = m->taken.serial;
+    wish->s.label = world_any_label(m);
 }
 
 static bool submit_wish(struct member *m, struct wish *wish)
@@ -608,6 +610,10 @@ static const struct {
     {"join", join, SUPERVISOR, 5},
     {"sweep", sweep, SUPERVISOR, 5},
     {"chores", chores, SUPERVISOR, 1},
+    {"new_label", world_new_label, 7, 1},
+    {"add_text", world_add_text, 7, 1},
+    {"add_span", world_add_span, 7, 1},
+    {"look", world_look, 7, 1},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 

@@ -26,9 +26,13 @@ void world_copy_control(const struct world *world, uint8_t *to, const uint8_t *f
 
 bool world_same_control(const struct world *world, const uint8_t *a, const uint8_t *b)
 {
-    uint64_t offset = tables_offset(world);
-    return memcmp(a, b, PR_UNDO_OFFSET) == 0 &&
-           memcmp(a + offset, b + offset, world->reaper.control_size - offset) == 0;
+    if (memcmp(a, b, PR_UNDO_OFFSET) != 0) return false;
+    for (uint32_t i = 0; i < PR_POOLS; i++) {
+        const struct pr_pool *pool = &world->reaper.header->pools[i];
+        uint64_t size = (uint64_t)pool->entry_size * pool->capacity;
+        if (!pool->is_plain && memcmp(a + pool->offset, b + pool->offset, size) != 0) return false;
+    }
+    return true;
 }
 
 void snapshot_take(struct snapshot *s, const struct world *world)

@@ -28,6 +28,7 @@ from pyray.session import is_initialized as is_initialized
 from pyray.session import shutdown as shutdown
 from pyray.streams import DynamicObjectRefGenerator as DynamicObjectRefGenerator
 from pyray.streams import ObjectRefGenerator as ObjectRefGenerator
+from pyray.timeline import timeline as timeline
 
 __version__ = "0.1.0"
 
@@ -59,6 +60,7 @@ __all__ = [
     "remote",
     "seal",
     "shutdown",
+    "timeline",
     "wait",
 ]
 

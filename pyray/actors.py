@@ -146,6 +146,7 @@ class ActorClass(RemoteCallable):
             0,
             label_selector=self._options.get("label_selector") or {},
             runtime_env=self._options.get("runtime_env") or {},
+            records=self._option("enable_task_events") is not False,
         )
         place = place_of(self._options, self.__name__, spec.resources if keeps else {})
         if place.unschedulable:

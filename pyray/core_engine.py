@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyray import _core, env_setup, failures, serialization, unread
+from pyray import _core, call_sites, env_setup, failures, profiling, serialization, unread
 from pyray.demands import labels_match
 from pyray.engine import Placement
 from pyray.runtime_env import merged, validated
@@ -17,6 +17,10 @@ from pyray.settings import LABELS
 if TYPE_CHECKING:
     from pyray._core import ObjectRef
     from pyray.engine import ActorPlan, Submitter, TaskSpec
+
+TASK_EVENTS = "PYRAY_TASK_EVENTS"
+OF_TASK, OF_CREATION, OF_CALL = 1, 2, 3
+"""`enum pr_label_kind` in csrc/engine/labels.h."""
 
 logger = logging.getLogger("pyray")
 
@@ -55,14 +59,32 @@ class CoreEngine:
         self.get = _core.get_one
         self.get_many = _core.get_many
         self.wait = _core.wait
+        self._observe_calls()
         self.find_actor = _core.find_actor
         self.actor_names = _core.actor_names
         self._indices = {name: index for index, name in enumerate(_core.resources())}
         self._warned: set[str] = set()
+        self._records = os.environ.get(TASK_EVENTS, "1") != "0"
         self.runtime_env: dict[str, Any] = {}
         self._own_environment = 0  # the job's
         self._environments: dict[bytes, int] = {}
         self._labels: dict[str, str] = json.loads(LABELS.text() or "{}")
+
+    def _observe_calls(self) -> None:
+        """Note spans and sites where that is asked for: otherwise calls cost nothing more."""
+        self._sites = call_sites.Sites() if call_sites.is_on() else None
+        if profiling.is_on():
+            self.put = profiling.noted("ray.put", self.put)
+            self.get = profiling.noted("ray.get", self.get)
+            self.get_many = profiling.noted("ray.get", self.get_many)
+            self.wait = profiling.noted("ray.wait", self.wait)
+        if self._sites is not None:
+            self.put = self._sites.marked(self.put)
+
+    def _marked(self, submitter: Submitter) -> Submitter:
+        if self._sites is None:
+            return submitter
+        return call_sites.MarkedSubmitter(submitter, self._sites)
 
     def export(self, code: Callable[..., Any], key: Any) -> ObjectRef:
         """Store a function or class for workers to run."""
@@ -71,7 +93,7 @@ class CoreEngine:
     def task(self, code: ObjectRef, spec: TaskSpec, *, borrowed: bool) -> Submitter:
         """Prepare calls of an exported function."""
         shape = self._shape(spec)
-        return _core.Template(
+        template = _core.Template(
             code,
             spec.name,
             shape=shape,
@@ -80,8 +102,11 @@ class CoreEngine:
             placement=(spec.placement or (0, 0))[:2],
             captures=spec.captures,
             inherits=spec.inherits,
+            label=_core.label(OF_TASK, spec.name),
+            records=spec.records and self._records,
             **_results(spec),
         )
+        return self._marked(template)
 
     def actor(
         self, code: ObjectRef, spec: TaskSpec, plan: ActorPlan, *, borrowed: bool
@@ -100,6 +125,8 @@ class CoreEngine:
             placement=(spec.placement or (0, 0))[:2],
             captures=spec.captures,
             inherits=spec.inherits,
+            label=_core.label(OF_CREATION, spec.name),
+            records=spec.records and self._records,
         )
         template.plan_actor(
             plan.namespace,
@@ -110,13 +137,13 @@ class CoreEngine:
             groups=plan.groups,
             restarts=plan.max_restarts,
         )
-        return template
+        return self._marked(template)
 
     def actor_method(
         self, handle: ObjectRef, method: str, spec: TaskSpec, *, borrowed: bool
     ) -> Submitter:
         """Prepare calls of one method of one actor."""
-        return _core.Template(
+        template = _core.Template(
             handle,
             spec.name,
             shape=self._shape(spec),
@@ -126,8 +153,11 @@ class CoreEngine:
             group=spec.group,
             most_calls=spec.most_calls,
             borrowed=borrowed,
+            label=_core.label(OF_CALL, spec.name),
+            records=spec.records and self._records,
             **_results(spec),
         )
+        return self._marked(template)
 
     def _shape(self, spec: TaskSpec) -> int:
         demand = self._units(spec.resources)

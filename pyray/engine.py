@@ -33,6 +33,7 @@ class TaskSpec:
         placement: Placement group (index, generation), and number of its bundle; -1: any.
         captures: Whether tasks that it submits go to that group as well.
         inherits: Whether it goes to that group because the current task's tasks do.
+        records: Whether its end is recorded for those who look at the session.
     """
 
     name: str
@@ -47,6 +48,7 @@ class TaskSpec:
     placement: tuple[int, int, int] | None = None
     captures: bool = False
     inherits: bool = False
+    records: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,7 @@ class RemoteFunction(RemoteCallable):
             max_retries=default_max_retries() if max_retries is None else max_retries,
             label_selector=self._option("label_selector") or {},
             runtime_env=self._option("runtime_env") or {},
+            records=self._option("enable_task_events") is not False,
             stream_limit=max(0, self._option("_generator_backpressure_num_objects") or 0),
         )
 

@@ -32,6 +32,7 @@ SIGNATURES = {
     "put": "(value, *, _owner=None, _tensor_transport='object_store')",
     "remote": "(*args, **kwargs)",
     "shutdown": "(_exiting_interpreter=False)",
+    "timeline": "(filename=None)",
     "wait": "(ray_waitables, *, num_returns=1, timeout=None, fetch_local=True)",
 }
 """Ray's, so that calls by keyword work as they are; `init` is below."""

@@ -16,6 +16,7 @@ One extension module out of small files, one subject each:
     worker.pxi     the worker's loop and the supervisor's operations
     actors.pxi     actors' names, and calls of actors that run many at a time
     inspect.pxi    statistics, audit
+    views.pxi      looking at a session, and what is recorded for that
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
@@ -52,3 +53,4 @@ include "help.pxi"
 include "actors.pxi"
 include "placements.pxi"
 include "inspect.pxi"
+include "views.pxi"

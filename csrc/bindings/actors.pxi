@@ -179,6 +179,7 @@ cdef class Call:
         """Encode an error, which stands for all results."""
         try:
             self.results = store_error(&self.taken, error, self.task_name)
+            note_error(&self.taken, self.results, error)
         except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError):
             self.results = failure_results(&self.taken, PR_CAUSE_STORE_FULL)
 

@@ -282,7 +282,7 @@ cdef class Template:
                  bint keeps_resources=False, bint borrowed=False, uint32_t group=0,
                  uint32_t most_calls=0, bint streams=False, uint32_t stream_limit=0,
                  bint dynamic=False, tuple placement=(0, 0), bint captures=False,
-                 bint inherits=False):
+                 bint inherits=False, uint32_t label=0, bint records=True):
         check_session(function)
         self.fixed.placement.index, self.fixed.placement.generation = placement
         self.inherits = inherits
@@ -295,6 +295,8 @@ cdef class Template:
         self.fixed.result_count, self.fixed.shape, self.fixed.retries = num_returns, shape, retries
         self.fixed.most_calls = most_calls
         copy_name(self.fixed.name, name)
+        self.fixed.label = label if records else 0
+        self.plan.label = label
         if actor is not None:
             check_session(actor)
             self.fixed.actor = actor.ref

@@ -62,6 +62,7 @@ cdef extern from "pyray_core.h" nogil:
         int spill_fd
         pr_index slot
         uint32_t process_id
+        uint32_t call_site
         pr_failpoints *failpoints
 
     # latches
@@ -99,6 +100,7 @@ cdef extern from "pyray_core.h" nogil:
         const pr_ref *children
         uint32_t child_count
         uint32_t in_block
+        uint64_t text
     struct pr_fetched:
         uint32_t kind
         uint32_t flags
@@ -203,6 +205,7 @@ cdef extern from "pyray_core.h" nogil:
         int64_t amount
     struct pr_class:
         uint32_t demand_count
+        uint32_t environment
         uint32_t placement
         pr_demand *demand
     const pr_class *pr_class_at(const pr_context *ctx, pr_index shape)
@@ -235,6 +238,10 @@ cdef extern from "pyray_core.h" nogil:
         uint64_t failed
         uint64_t retried
         uint64_t deaths
+        uint64_t event_head
+        uint64_t ended_head
+        uint64_t span_head
+        uint32_t class_count
         pr_resource *resources
     const pr_engine_root_t *pr_engine_root(const pr_context *ctx)
 
@@ -340,6 +347,7 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t flags
         uint32_t groups
         int32_t restarts
+        pr_index label
     struct pr_name:
         uint32_t space_size
         uint32_t name_size
@@ -369,6 +377,7 @@ cdef extern from "pyray_core.h" nogil:
         const pr_actor_plan *plan
         uint32_t most_calls
         char *name
+        pr_index label
         pr_ref *results
         uint64_t serial
     pr_status pr_submit(pr_context *ctx, pr_submission *submission)

@@ -465,7 +465,9 @@ cdef Results run(pr_taken *taken, translate):
             translated = translate(error, current_name)
         report_unheld(taken, translated)
         try:
-            return store_error(taken, translated, current_name)
+            results = store_error(taken, translated, current_name)
+            note_error(taken, results, translated)
+            return results
         except (exceptions.ObjectStoreFullError, exceptions.OutOfDiskError):
             return failure_results(taken, PR_CAUSE_STORE_FULL)
     finally:

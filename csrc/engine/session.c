@@ -221,6 +221,11 @@ enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int hea
     return detach_unless_ok(ctx, join_as(ctx, kind));
 }
 
+enum pr_status pr_session_observe(struct pr_context *ctx, int control_fd, int heap_fd)
+{
+    return pr_segment_attach(ctx, large_tables, PR_POOLS, control_fd, heap_fd);
+}
+
 void pr_session_detach(struct pr_context *ctx, bool keep_heap)
 {
     close_private(ctx);

@@ -40,6 +40,10 @@ PR_MUST_CHECK enum pr_status pr_environment_description(struct pr_context *ctx,
  * caller's. */
 PR_MUST_CHECK enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd,
                                                enum pr_slot_kind kind, uint32_t small_tables);
+/* Maps a session only to look at it: views, rings and labels. The process has no slot, and nobody
+ * learns of it. On failure the descriptors are still the caller's. */
+PR_MUST_CHECK enum pr_status pr_session_observe(struct pr_context *ctx, int control_fd,
+                                                int heap_fd);
 /* Leaves without a word to anybody. `keep_heap` as for pr_segment_detach. */
 void pr_session_detach(struct pr_context *ctx, bool keep_heap);
 

@@ -1,0 +1,31 @@
+"""What the state API returns; see `pyray.state_schemas`."""
+
+from pyray.state_schemas import (
+    DEFAULT_LIMIT,
+    DEFAULT_RPC_TIMEOUT,
+    RAY_MAX_LIMIT_FROM_API_SERVER,
+    ActorState,
+    JobState,
+    NodeState,
+    ObjectState,
+    PlacementGroupState,
+    RuntimeEnvState,
+    StateSchema,
+    TaskState,
+    WorkerState,
+)
+
+__all__ = [
+    "DEFAULT_LIMIT",
+    "DEFAULT_RPC_TIMEOUT",
+    "RAY_MAX_LIMIT_FROM_API_SERVER",
+    "ActorState",
+    "JobState",
+    "NodeState",
+    "ObjectState",
+    "PlacementGroupState",
+    "RuntimeEnvState",
+    "StateSchema",
+    "TaskState",
+    "WorkerState",
+]

@@ -1,0 +1,1 @@
+"""Tests of looking at a session: state, memory, timeline."""

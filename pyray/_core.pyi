@@ -319,7 +319,6 @@ def current_placement() -> tuple[int, int, bool] | None: ...
 # ---- views.pxi
 
 @final
-@disjoint_base
 class Reader:
     def __new__(cls, control_fd: int = -1, heap_fd: int = -1) -> Self: ...
     @property

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyray import _core
+from pyray import _core, settings
 
 if TYPE_CHECKING:
     from types import CodeType
 
     from pyray.engine import Submitter
 
-SETTING = "RAY_record_ref_creation_sites"
 OF_SITE = 4
 """`PR_LABEL_SITE` in csrc/engine/labels.h."""
 OURS = str(Path(__file__).parent) + os.sep
@@ -25,7 +24,7 @@ LENGTH = 100
 
 def is_on() -> bool:
     """Return whether sites are recorded."""
-    return os.environ.get(SETTING, "0") not in {"", "0"}
+    return settings.RECORD_CREATION_SITES.value() == "1"
 
 
 class Sites:

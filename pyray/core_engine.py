@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyray import _core, call_sites, env_setup, failures, profiling, serialization, unread
+from pyray import _core, call_sites, env_setup, failures, profiling, serialization, settings, unread
 from pyray.demands import labels_match
 from pyray.engine import Placement
 from pyray.runtime_env import merged, validated
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pyray._core import ObjectRef
     from pyray.engine import ActorPlan, Submitter, TaskSpec
 
-TASK_EVENTS = "PYRAY_TASK_EVENTS"
 OF_TASK, OF_CREATION, OF_CALL = 1, 2, 3
 """`enum pr_label_kind` in csrc/engine/labels.h."""
 
@@ -64,7 +63,7 @@ class CoreEngine:
         self.actor_names = _core.actor_names
         self._indices = {name: index for index, name in enumerate(_core.resources())}
         self._warned: set[str] = set()
-        self._records = os.environ.get(TASK_EVENTS, "1") != "0"
+        self._records = settings.TASK_EVENTS.value() == "1"
         self.runtime_env: dict[str, Any] = {}
         self._own_environment = 0  # the job's
         self._environments: dict[bytes, int] = {}

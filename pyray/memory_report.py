@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from pyray import _core, records
+from pyray import _core, records, settings
 from pyray.records import BIRTH_SHIFT, Object, Session, Task, text_of
 
 KINDS = {
@@ -19,7 +19,6 @@ KINDS = {
 }
 """Ray's names for holders."""
 NO_SITES = "disabled"
-SITES_SETTING = "RAY_record_ref_creation_sites"
 
 
 @dataclass(slots=True)
@@ -211,7 +210,10 @@ def _end_of(site: str, length: int) -> str:
 
 def _group(one: ObjectReport, group_by: str) -> str:
     if group_by == "STACK_TRACE":
-        return _end_of(one.site, 50) or f"(not recorded: set {SITES_SETTING}=1)"
+        return (
+            _end_of(one.site, 50)
+            or f"(not recorded: set {settings.RECORD_CREATION_SITES.variable}=1)"
+        )
     if group_by == "PID":
         pids = sorted({holder.pid for holder in one.holders if holder.pid})
         return "process " + ", ".join(map(str, pids)) if pids else "tasks and objects"

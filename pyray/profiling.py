@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pyray import _core
+from pyray import _core, settings
 
-SPANS_SETTING = "PYRAY_TIMELINE_SPANS"
 LIMIT_BYTES = 480
 """Of what is kept of `extra_data`."""
 
@@ -61,7 +59,7 @@ def _open_telemetry(name: str, attributes: Mapping[str, str] | None) -> Any:
 
 def is_on() -> bool:
     """Return whether `get`, `put` and `wait` are shown as well."""
-    return os.environ.get(SPANS_SETTING, "0") not in {"", "0"}
+    return settings.TIMELINE_SPANS.value() == "1"
 
 
 def noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

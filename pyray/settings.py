@@ -181,6 +181,24 @@ IGNORE_UNHANDLED_ERRORS: Final = Flag(
     reader="every process of a session",
     meaning="errors that nobody fetches are not reported",
 )
+TASK_EVENTS: Final = Choice(
+    variable="PYRAY_TASK_EVENTS",
+    reader="every process of a session",
+    words=("1", "0"),
+    meaning="0: nothing is recorded of tasks that end; see [Looking at a session](observing.md)",
+)
+TIMELINE_SPANS: Final = Choice(
+    variable="PYRAY_TIMELINE_SPANS",
+    reader="every process of a session",
+    words=("0", "1"),
+    meaning="1: each `get`, `put` and `wait` is a slice of the timeline",
+)
+RECORD_CREATION_SITES: Final = Choice(
+    variable="RAY_record_ref_creation_sites",
+    reader="every process of a session",
+    words=("0", "1"),
+    meaning="1: `pyray memory` says where objects were made",
+)
 CACHE_DIR: Final = Setting(
     variable="PYRAY_CACHE_DIR",
     reader="whoever uses a `runtime_env`",

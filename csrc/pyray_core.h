@@ -5,6 +5,7 @@
 #include "engine/actor.h"
 #include "engine/audit.h"
 #include "engine/cancel.h"
+#include "engine/channel.h"
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/holders.h"

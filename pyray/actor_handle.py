@@ -197,6 +197,38 @@ class ActorMethod(RemoteCallable):
             changed._retry_on = (Exception,) if wanted is True else tuple(wanted or ())
         return changed
 
+    def bind(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Return the node of a call with these arguments, for a graph; see `pyray.dag`.
+
+        Raises:
+            TypeError: If the arguments do not fit the method's signature.
+        """
+        from pyray.dag.class_node import bind_method
+
+        self._method.signature.check(args, kwargs)
+        handle = ActorHandle(self._target, self._info)
+        return bind_method(handle, self._name, self._changes(), args, kwargs)
+
+    def _changes(self) -> dict[str, Any]:
+        """Return the options that are not those of the class."""
+        usual = self._info.method(self._name) or self._method
+        names = {
+            "num_returns": "num_returns",
+            "concurrency_group": "group",
+            "max_task_retries": "max_task_retries",
+            "_generator_backpressure_num_objects": "stream_limit",
+        }
+        changes = {
+            option: getattr(self._method, field)
+            for option, field in names.items()
+            if getattr(self._method, field) != getattr(usual, field)
+        }
+        if self._title != f"{self._info.class_name}.{self._name}":
+            changes["name"] = self._title
+        if self._retry_on is not None:
+            changes["retry_exceptions"] = list(self._retry_on)
+        return changes
+
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the method runs elsewhere.
 

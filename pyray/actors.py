@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from dataclasses import replace
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pyray import runtime
 from pyray._core import PICKLING_ERRORS
@@ -20,6 +20,9 @@ from pyray.remote_call import RemoteCallable
 from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
 from pyray.strategies import place_of
+
+if TYPE_CHECKING:
+    from pyray.dag.class_node import ClassNode
 
 ASYNC_CONCURRENCY = 1000
 """So many calls of an asynchronous actor run at a time unless it says otherwise (Ray's value)."""
@@ -207,6 +210,12 @@ class ActorClass(RemoteCallable):
         """Return the same class with other options."""
         validated = validate_actor_options(options, in_options=True)
         return ActorClass(self._code, {**self._options, **validated})
+
+    def bind(self, /, *args: Any, **kwargs: Any) -> ClassNode:
+        """Return the node of an actor with these arguments, for a graph; see `pyray.dag`."""
+        from pyray.dag.class_node import ClassNode
+
+        return ClassNode(self, args, kwargs, self._options)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as code and options."""

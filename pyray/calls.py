@@ -13,6 +13,14 @@ from pyray.serialization import not_serializable
 from pyray.streams import ObjectRefGenerator
 
 
+class GraphResult:
+    """What `get` also takes: a result of a compiled graph; see `pyray.dag`."""
+
+    def get(self, timeout: float | None = None) -> Any:
+        """Wait for the result and return it."""
+        raise NotImplementedError
+
+
 def put(value: Any, *, _owner: Any = None, _tensor_transport: str = "object_store") -> ObjectRef:
     """Store a value in the object store.
 
@@ -80,11 +88,15 @@ def get(object_refs: Any, *, timeout: float | None = None, _tensor_transport: An
         return engine.get(object_refs, timeout)
     if isinstance(object_refs, ObjectRefGenerator):
         return object_refs  # as in Ray
+    if isinstance(object_refs, GraphResult):
+        return object_refs.get(timeout)
     if not isinstance(object_refs, list):
         if isinstance(object_refs, Sequence) and not isinstance(object_refs, str | bytes):
             object_refs = list(object_refs)
         else:
             raise _not_refs(object_refs)
+    if object_refs and isinstance(object_refs[0], GraphResult):
+        return [ref.get(timeout) for ref in object_refs]
     return engine.get_many(object_refs, timeout)
 
 

@@ -61,6 +61,10 @@ class CoreEngine:
         self._observe_calls()
         self.find_actor = _core.find_actor
         self.actor_names = _core.actor_names
+        self.graph = _core.Graph
+        self.poison_graph = _core.poison_graph
+        self.receiver = _core.Receiver
+        self.sender = _core.Sender
         self._indices = {name: index for index, name in enumerate(_core.resources())}
         self._warned: set[str] = set()
         self._records = settings.TASK_EVENTS.value() == "1"

@@ -110,6 +110,49 @@ class Submitter(Protocol):
         """Send it off: an ObjectRef, a list, None, or a generator, as `num_returns` says."""
 
 
+GraphKey = tuple[int, int]
+"""Names a compiled graph, or a channel of one, in every process of the session."""
+
+
+class Graph(Protocol):
+    """The channels of a compiled graph, in the process that made it."""
+
+    @property
+    def key(self) -> GraphKey:
+        """The graph's own key."""
+
+    @property
+    def channels(self) -> list[GraphKey]:
+        """Those of its channels."""
+
+    def close(self, timeout: float | None, *, force: bool = False) -> bool:
+        """Have all readers stop, and wait until they have left unless `force`; False: not yet."""
+
+    def failed(self) -> GraphKey | None:
+        """Return the key of the handle of the actor whose death has closed the graph."""
+
+
+class Receiver(Protocol):
+    """The end of a channel where values come out."""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the last value is an error that stands for one."""
+
+    def receive(self, timeout: float | None = None) -> Any:
+        """Return the next value; RayChannelError when the graph is closed."""
+
+    def leave(self) -> None:
+        """Read no more."""
+
+
+class Sender(Protocol):
+    """The end of some channels, which all get the same values."""
+
+    def send(self, value: object, *, is_error: bool = False) -> None:
+        """Put a value in; RayChannelError when the graph is closed."""
+
+
 class Engine(Protocol):
     """A runtime that stores objects and runs tasks and actors."""
 
@@ -180,6 +223,18 @@ class Engine(Protocol):
 
     def current_placement(self) -> tuple[int, int, bool] | None:
         """Return the group of the current task or actor, and whether it captures its tasks."""
+
+    def graph(self, count: int, /) -> Graph:
+        """Make a compiled graph with so many channels."""
+
+    def poison_graph(self, key: GraphKey, /) -> None:
+        """Have everybody stop who works on a compiled graph."""
+
+    def receiver(self, channel: GraphKey, /) -> Receiver:
+        """Become the reader of a channel."""
+
+    def sender(self, channels: list[GraphKey], /) -> Sender:
+        """Become the writer of channels of one graph."""
 
     def failed(self, error: Exception) -> ObjectRef:
         """Return a reference whose value is an error."""

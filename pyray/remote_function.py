@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyray import runtime
 from pyray._core import PICKLING_ERRORS
@@ -19,6 +19,9 @@ from pyray.remote_call import RemoteCallable
 from pyray.serialization import unfit_argument
 from pyray.signatures import CallSignature
 from pyray.strategies import place_of
+
+if TYPE_CHECKING:
+    from pyray.dag.function_node import FunctionNode
 
 
 class Unschedulable:
@@ -115,6 +118,12 @@ class RemoteFunction(RemoteCallable):
         """Return the same function with other options."""
         validated = validate_task_options(options, in_options=True)
         return RemoteFunction(self._code, {**self._options, **validated})
+
+    def bind(self, /, *args: Any, **kwargs: Any) -> FunctionNode:
+        """Return the node of a task with these arguments, for a graph; see `pyray.dag`."""
+        from pyray.dag.function_node import FunctionNode
+
+        return FunctionNode(self, args, kwargs, self._options)
 
     def _prepare(self) -> tuple[Submitter, CallSignature]:
         engine = runtime.engine()

@@ -27,6 +27,9 @@
     X(CHORE_STEP, "chore.step")               /* between two bounded steps of left-over work */    \
     X(PUBLISH_BEFORE, "publish.before")       /* an item is ready, not in its stream */            \
     X(CLOSE_STEP, "close.step")               /* between two bounded steps of closing a stream */  \
+    X(CHANNEL_SEND, "channel.send")           /* a value is ready, not in its channels */          \
+    X(CHANNEL_RECEIVED, "channel.received")   /* taken out of its channel, not yet used */         \
+    X(GRAPH_CLOSE, "graph.close")             /* before each step of taking a graph apart */       \
     X(CANCEL_STEP, "cancel.step")             /* between two bounded steps of a cancellation */    \
     X(SWEEP_STEP, "sweep.step")               /* between two steps of a dead process's repair */   \
     X(SPILL_CLAIMED, "spill.claimed")         /* objects chosen, file not made */                  \

@@ -13,6 +13,7 @@ One extension module out of small files, one subject each:
     create.pxi     arrays that are made inside of the store
     calls.pxi      put, get, wait, submit
     stream.pxi     streams of results: taken by the caller, published by the worker
+    channels.pxi   channels of compiled graphs
     worker.pxi     the worker's loop and the supervisor's operations
     actors.pxi     actors' names, and calls of actors that run many at a time
     inspect.pxi    statistics, audit
@@ -52,5 +53,6 @@ include "worker.pxi"
 include "help.pxi"
 include "actors.pxi"
 include "placements.pxi"
+include "channels.pxi"
 include "inspect.pxi"
 include "views.pxi"

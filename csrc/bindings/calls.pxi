@@ -74,7 +74,6 @@ cdef fetch(pr_ref ref, pr_status *status, bint *is_error):
     """The value, or the error that is the value; None when *status is not PR_OK."""
     cdef pr_fetched fetched
     cdef pr_bool pinned = 0
-    cdef const uint8_t *at
     status[0] = pr_get(&context, ref, PIN_FROM_BYTES, &fetched, &pinned)
     if status[0] != PR_OK:
         return fetch_spilled(ref, status, is_error) if status[0] == PR_SPILLED_OUT else None
@@ -89,11 +88,15 @@ cdef fetch(pr_ref ref, pr_status *status, bint *is_error):
         if not pr_get_held(&context, &fetched):   # the bytes may be another object's by now
             return fetch_spilled(ref, status, is_error)
         return value_of(fetched.kind, owner, is_error[0])
-    at = fetched.value
+    return small_value(&fetched, is_error[0])
+
+
+cdef small_value(pr_fetched *fetched, bint is_error):
+    cdef const uint8_t *at = fetched.value
     if fetched.kind == PR_KIND_FAILURE:
         return failure_of(<const pr_failure *>at)
     if fetched.kind == KIND_PICKLE5:
-        return load(at, fetched.size_bytes, None, is_error[0])
+        return load(at, fetched.size_bytes, None, is_error)
     return decode(fetched.kind, at, fetched.size_bytes, None)
 
 

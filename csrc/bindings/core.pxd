@@ -12,6 +12,7 @@ cdef extern from "pyray_core.h" nogil:
     enum: PR_RESOURCE_MAX
     enum: PR_RESOURCE_UNIT
     enum: PR_GPU_MAX
+    enum: PR_STEP_EDGES
     enum: PR_STEP_RESULTS
     enum: PR_KIND_FAILURE
     enum: PR_FLAG_ERROR
@@ -426,6 +427,20 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_stream_room(pr_context *ctx, pr_index task, pr_index latch)
     pr_status pr_stream_next(pr_context *ctx, pr_ref stream, bint take, pr_ref *item)
     void pr_stream_close(pr_context *ctx, pr_ref stream)
+    pr_status pr_graph_new(pr_context *ctx, pr_ref *graph, pr_ref *channels, uint32_t count)
+    void pr_graph_poison(pr_context *ctx, pr_ref graph)
+    pr_status pr_graph_close(pr_context *ctx, pr_ref graph, pr_index latch, bint force)
+    pr_status pr_graph_failed(pr_context *ctx, pr_ref graph, pr_ref *handle)
+    pr_status pr_channel_attach(pr_context *ctx, pr_ref channel)
+    void pr_channel_detach(pr_context *ctx, pr_ref channel)
+    pr_status pr_channel_receive(pr_context *ctx, pr_ref channel, pr_index latch,
+                                 pr_fetched *fetched, pr_ref *object)
+    pr_status pr_channel_send(pr_context *ctx, const pr_ref *channels, uint32_t count,
+                              const pr_value *value)
+    pr_status pr_channel_send_block(pr_context *ctx, const pr_ref *channels, uint32_t count,
+                                    pr_ref object, const pr_value *value)
+    pr_status pr_channel_forward(pr_context *ctx, const pr_ref *channels, uint32_t count,
+                                 pr_ref object)
     pr_status pr_cancel(pr_context *ctx, pr_ref result, bint force, bint recursive)
     pr_status pr_cancel_children(pr_context *ctx, uint64_t serial, bint force)
     bint pr_cancel_asked(pr_context *ctx, pr_index task)
@@ -459,5 +474,6 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t lanes
         uint32_t files
         uint32_t streams
+        uint32_t channels
         uint64_t heap_used_bytes
     pr_status pr_audit(pr_context *ctx, pr_accounts *accounts, const char **what)

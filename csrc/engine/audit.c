@@ -22,7 +22,8 @@ struct audit {
     int64_t held[PR_RESOURCE_MAX];
     int64_t gpus[PR_GPU_MAX];            /* held of each */
     int64_t in_bundles[PR_RESOURCE_MAX]; /* held of what bundles keep */
-    uint32_t edges, waits, awaited, latches, claims, lent;
+    uint32_t edges, waits, awaited, latches, claims, lent, graphs, channels;
+    uint32_t read; /* channels with a reader that was not found yet */
 };
 
 static uint32_t high_water(const struct audit *a, uint32_t pool)
@@ -354,6 +355,61 @@ static enum pr_status walk_streams(struct audit *a)
     return PR_OK;
 }
 
+/* A15 */
+static enum pr_status walk_channel(struct audit *a, pr_index channel, pr_index graph)
+{
+    const struct pr_channel *c = pr_channel_at(a->ctx, channel);
+    uint32_t count = 0;
+    pr_index last = PR_NONE;
+    CHECK(channel < high_water(a, PR_POOL_CHANNEL) && c->graph == graph);
+    PR_TRY(walk_edges(a, c->head, PR_EDGE_QUEUED, channel));
+    for (pr_index e = c->head; e != PR_NONE; last = e, e = pr_edge_at(a->ctx, e)->link, count++)
+        CHECK(pr_object_at(a->ctx, pr_edge_at(a->ctx, e)->object)->state == PR_OBJECT_SEALED);
+    CHECK(count == c->count && last == c->tail);
+    a->read += c->reader != PR_NONE;
+    return PR_OK;
+}
+
+static enum pr_status walk_graphs(struct audit *a, pr_index slot)
+{
+    pr_index previous = PR_NONE;
+    for (pr_index i = pr_slot_at(a->ctx, slot)->graphs; i != PR_NONE;
+         previous = i, i = pr_graph_at(a->ctx, i)->link) {
+        const struct pr_graph *g = pr_graph_at(a->ctx, i);
+        CHECK(i < high_water(a, PR_POOL_GRAPH) && ++a->graphs <= high_water(a, PR_POOL_GRAPH));
+        CHECK(g->owner == slot && g->previous == previous && g->state != PR_GRAPH_FREE);
+        for (pr_index c = g->channels; c != PR_NONE; c = pr_channel_at(a->ctx, c)->link) {
+            CHECK(++a->channels <= high_water(a, PR_POOL_CHANNEL));
+            PR_TRY(walk_channel(a, c, i));
+        }
+    }
+    return PR_OK;
+}
+
+static enum pr_status walk_readers(struct audit *a, pr_index slot)
+{
+    pr_index previous = PR_NONE;
+    for (pr_index i = pr_slot_at(a->ctx, slot)->channels; i != PR_NONE;
+         previous = i, i = pr_channel_at(a->ctx, i)->reader_next) {
+        const struct pr_channel *c = pr_channel_at(a->ctx, i);
+        CHECK(i < high_water(a, PR_POOL_CHANNEL) && a->read-- > 0);
+        CHECK(c->reader == slot && c->reader_previous == previous);
+    }
+    return PR_OK;
+}
+
+static enum pr_status walk_all_graphs(struct audit *a)
+{
+    for (pr_index slot = 1; slot < high_water(a, PR_POOL_SLOT); slot++)
+        if (pr_slot_at(a->ctx, slot)->state != PR_SLOT_EMPTY) PR_TRY(walk_graphs(a, slot));
+    for (pr_index slot = 1; slot < high_water(a, PR_POOL_SLOT); slot++)
+        if (pr_slot_at(a->ctx, slot)->state != PR_SLOT_EMPTY) PR_TRY(walk_readers(a, slot));
+    CHECK(a->read == 0);
+    CHECK(a->graphs == a->ctx->header->pools[PR_POOL_GRAPH].used);
+    CHECK(a->channels == a->ctx->header->pools[PR_POOL_CHANNEL].used);
+    return PR_OK;
+}
+
 static enum pr_status walk_task_chores(struct audit *a)
 {
     uint32_t listed = 0, left_over = 0;
@@ -531,6 +587,7 @@ static enum pr_status walk_all(struct audit *a)
     CHECK(lanes == a->ctx->header->pools[PR_POOL_LANE].used);
     PR_TRY(walk_names(a));
     PR_TRY(walk_streams(a));
+    PR_TRY(walk_all_graphs(a));
     for (pr_index i = 1; i < high_water(a, PR_POOL_TASK); i++) PR_TRY(walk_task(a, i));
     for (pr_index i = 1; i < high_water(a, PR_POOL_OBJECT); i++) PR_TRY(walk_object(a, i));
     PR_TRY(walk_placements(a));
@@ -553,6 +610,7 @@ static void read_accounts(const struct pr_context *ctx, struct pr_accounts *acco
         .lanes = pools[PR_POOL_LANE].used,
         .files = pools[PR_POOL_FILE].used,
         .streams = pools[PR_POOL_STREAM].used,
+        .channels = pools[PR_POOL_GRAPH].used + pools[PR_POOL_CHANNEL].used,
         .heap_used_bytes = (uint64_t)pr_heap_root(ctx)->used * PR_HEAP_UNIT,
     };
 }

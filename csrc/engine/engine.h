@@ -39,11 +39,13 @@
 #define PR_POOL_BUNDLE 14u
 #define PR_POOL_NOTE 16u /* follows PR_POOL_TASK */
 #define PR_POOL_LABEL 17u
-#define PR_POOL_EVENT 18u /* this and those behind it are rings: shm/ring.h */
-#define PR_POOL_TEXT 19u
-#define PR_POOL_ENDED 20u
-#define PR_POOL_SPAN 21u
-#define PR_POOLS 22u /* with PR_POOL_FILE and PR_POOL_BIRTH */
+#define PR_POOL_GRAPH 18u
+#define PR_POOL_CHANNEL 19u
+#define PR_POOL_EVENT 20u /* this and those behind it are rings: shm/ring.h */
+#define PR_POOL_TEXT 21u
+#define PR_POOL_ENDED 22u
+#define PR_POOL_SPAN 23u
+#define PR_POOLS 24u /* with PR_POOL_FILE and PR_POOL_BIRTH */
 
 #define PR_TASK_INLINE 104u
 #define PR_NAME_BYTES 32u
@@ -135,6 +137,38 @@ struct pr_stream {
     uint64_t reserved2;
 };
 _Static_assert(sizeof(struct pr_stream) == 64, "one cache line");
+
+enum pr_graph_state { PR_GRAPH_FREE, PR_GRAPH_OPEN, PR_GRAPH_CLOSED };
+
+/* A compiled graph: channel.h. */
+struct pr_graph {
+    uint32_t link; /* next one of its owner's slot, or free list */
+    uint32_t generation;
+    uint32_t previous;
+    uint32_t state;
+    uint32_t owner;    /* slot */
+    uint32_t channels; /* list */
+    uint32_t latch;    /* where the owner waits for the readers to leave, or none */
+    uint32_t reserved;
+    struct pr_ref failed; /* handle of the actor whose death has closed it, or none */
+    uint64_t reserved2[3];
+};
+_Static_assert(sizeof(struct pr_graph) == 64, "one cache line");
+
+struct pr_channel {
+    uint32_t link; /* next one of its graph, or free list */
+    uint32_t generation;
+    uint32_t graph;  /* none: free */
+    uint32_t reader; /* slot, or none; which has it on its list of channels: */
+    uint32_t reader_next;
+    uint32_t reader_previous;
+    uint32_t head; /* QUEUED edges, the last value first */
+    uint32_t tail; /* the oldest of them */
+    uint32_t count;
+    uint32_t latch; /* where the reader waits, or none */
+    uint64_t reserved[3];
+};
+_Static_assert(sizeof(struct pr_channel) == 64, "one cache line");
 
 enum pr_actor_state {
     PR_ACTOR_FREE,
@@ -382,6 +416,14 @@ static inline const struct pr_name *pr_name_at(const struct pr_context *ctx, pr_
 static inline const struct pr_stream *pr_stream_at(const struct pr_context *ctx, pr_index stream)
 {
     return pr_entry(ctx, PR_POOL_STREAM, stream);
+}
+static inline const struct pr_graph *pr_graph_at(const struct pr_context *ctx, pr_index graph)
+{
+    return pr_entry(ctx, PR_POOL_GRAPH, graph);
+}
+static inline const struct pr_channel *pr_channel_at(const struct pr_context *ctx, pr_index channel)
+{
+    return pr_entry(ctx, PR_POOL_CHANNEL, channel);
 }
 static inline const struct pr_class *pr_class_at(const struct pr_context *ctx, pr_index shape)
 {

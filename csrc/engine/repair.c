@@ -1,6 +1,7 @@
 #include "engine/repair.h"
 
 #include "engine/actor.h"
+#include "engine/channel.h"
 #include "engine/chores.h"
 #include "engine/events.h"
 #include "engine/placement.h"
@@ -166,7 +167,11 @@ static enum pr_status sweep_step(struct pr_context *ctx, void *argument)
     const struct sweep *sweep = argument;
     const struct pr_slot *s = pr_slot_at(ctx, sweep->slot);
     if (s->state != PR_SLOT_DEAD) return PR_EMPTY;
-    if (s->creating != PR_NONE) {
+    if (s->channels != PR_NONE) {
+        pr_channel_lost(ctx, s->channels); /* first: it says which actor has died */
+    } else if (s->graphs != PR_NONE) {
+        pr_graph_lost(ctx, s->graphs);
+    } else if (s->creating != PR_NONE) {
         pr_object_abort(ctx, s->creating);
     } else if (s->restoring != PR_NONE) {
         pr_restore_repair(ctx, s->restoring);

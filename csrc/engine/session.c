@@ -23,6 +23,8 @@ static const struct pr_pool_plan large_tables[PR_POOLS] = {
     [PR_POOL_FILE] = {sizeof(struct pr_file), 1u << 20, 64},
     [PR_POOL_PLACEMENT] = {sizeof(struct pr_placement), 64u << 10, 16},
     [PR_POOL_BUNDLE] = {sizeof(struct pr_bundle), 256u << 10, 16},
+    [PR_POOL_GRAPH] = {sizeof(struct pr_graph), 64u << 10, 16},
+    [PR_POOL_CHANNEL] = {sizeof(struct pr_channel), 1u << 20, 64},
     [PR_POOL_BIRTH] = {sizeof(struct pr_birth), 6u << 20, 1024, .is_plain = 1},
     [PR_POOL_NOTE] = {sizeof(struct pr_note), 4u << 20, 256, .is_plain = 1},
     [PR_POOL_LABEL] = {sizeof(struct pr_label), 4096, 16},
@@ -49,6 +51,8 @@ static const struct pr_pool_plan small_tables[PR_POOLS] = {
     [PR_POOL_FILE] = {sizeof(struct pr_file), 16, 2},
     [PR_POOL_PLACEMENT] = {sizeof(struct pr_placement), 8, 2},
     [PR_POOL_BUNDLE] = {sizeof(struct pr_bundle), 16, 2},
+    [PR_POOL_GRAPH] = {sizeof(struct pr_graph), 8, 2},
+    [PR_POOL_CHANNEL] = {sizeof(struct pr_channel), 16, 2},
     [PR_POOL_BIRTH] = {sizeof(struct pr_birth), 192, 16, .is_plain = 1},
     [PR_POOL_NOTE] = {sizeof(struct pr_note), 64, 8, .is_plain = 1},
     [PR_POOL_LABEL] = {sizeof(struct pr_label), 8, 2},
@@ -90,6 +94,8 @@ static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind,
     TX_SET(ctx, s->running, PR_NONE);
     TX_SET(ctx, s->submitting, PR_NONE);
     TX_SET(ctx, s->streams, PR_NONE);
+    TX_SET(ctx, s->channels, PR_NONE);
+    TX_SET(ctx, s->graphs, PR_NONE);
     TX_SET(ctx, s->actor, PR_NONE);
     TX_SET(ctx, s->shape, PR_NONE);
     TX_SET(ctx, s->requests, 0);

@@ -8,8 +8,8 @@
  * A sealed object never changes. Values of up to PR_INLINE_BYTES live in the entry; larger ones in
  * a heap block, or, when the heap was full, in a file (`residence`; store/spill.h).
  *
- * `refs` is the number of holders: HELD edges with PR_HELD_REF, CONTAINED and ARGUMENT edges, and
- * the holders that need no edge because they name the object in a field of their own entry (a task
+ * `refs` is the number of holders: HELD edges with PR_HELD_REF, CONTAINED, ARGUMENT and QUEUED
+ * edges, and the holders that need no edge because they name the object in a field of their own entry (a task
  * its function, arguments and results; an actor its creation result).
  * `pins` counts HELD edges with PR_HELD_PIN. refs == 0 and pins > 0: nobody can find the object any
  * more, its bytes stay until the last view of them is gone.
@@ -97,6 +97,7 @@ enum pr_edge_kind {
     PR_EDGE_CONTAINED, /* owner: object */
     PR_EDGE_ARGUMENT,  /* owner: task */
     PR_EDGE_WATCH,     /* owner: latch; holds no reference */
+    PR_EDGE_QUEUED,    /* owner: channel */
 };
 enum { PR_HELD_REF = 1, PR_HELD_PIN = 2, PR_ARGUMENT_AWAITED = 4 };
 

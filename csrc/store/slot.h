@@ -52,7 +52,8 @@ struct pr_slot {
     uint32_t writing;    /* spill files that it writes */
     uint32_t restoring;  /* objects whose bytes it reads back from files */
     uint32_t streams;    /* whose items it takes */
-    uint64_t reserved2[1];
+    uint32_t channels;   /* that it reads: engine/channel.h */
+    uint32_t graphs;     /* that it has made */
 };
 _Static_assert(sizeof(struct pr_slot) == 128, "two cache lines");
 

@@ -165,8 +165,9 @@ struct pr_accounts fixture_accounts(struct pr_context *ctx)
 bool fixture_is_empty(struct pr_context *ctx, uint32_t slots)
 {
     struct pr_accounts a = fixture_accounts(ctx);
-    bool empty =
-        a.objects + a.tasks + a.actors + a.edges + a.blocks + a.lanes + a.files + a.streams == 0;
+    bool empty = a.objects + a.tasks + a.actors + a.edges + a.blocks + a.lanes + a.files +
+                     a.streams + a.channels ==
+                 0;
     bool equal = a.slots == slots && a.latches == slots && a.heap_used_bytes == 0;
     if (!empty || !equal)
         printf("  left: %u objects %u tasks %u actors %u edges %u blocks %u lanes %u slots %u "

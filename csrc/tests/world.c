@@ -73,7 +73,8 @@ void member_forget(struct member *m)
 {
     m->role = ABSENT;
     m->leaving = m->running = m->sleeping = m->waiting = m->wants_room = false;
-    m->stream_count = 0;
+    m->stream_count = m->graph_count = m->read_count = 0;
+    m->receiving.index = PR_NONE;
     m->ref_count = m->pin_count = m->handle_count = m->call_count = 0;
     m->creating = (struct pr_ref){0};
     m->spill.count = 0;
@@ -134,6 +135,13 @@ static bool has_room(const struct member *m)
     return s->consumer == PR_NONE || s->published - s->taken < s->limit;
 }
 
+static bool channel_has_news(const struct member *m)
+{
+    const struct pr_channel *c = pr_channel_at(&m->ctx, m->receiving.index);
+    if (c->generation != m->receiving.generation || c->reader != m->ctx.slot) return false;
+    return c->count > 0 || pr_graph_at(&m->ctx, c->graph)->state != PR_GRAPH_OPEN;
+}
+
 const char *member_check_sleep(struct member *m)
 {
     const struct pr_slot *s = pr_slot_at(&m->ctx, m->ctx.slot);
@@ -142,6 +150,9 @@ const char *member_check_sleep(struct member *m)
         return "a waiter sleeps although its condition holds";
     if (m->wants_room && pr_latch_sequence(&m->ctx, s->latch) == m->room_seen && has_room(m))
         return "a producer sleeps although there is room";
+    if (m->receiving.index != PR_NONE && pr_latch_sequence(&m->ctx, s->latch) == m->receive_seen &&
+        channel_has_news(m))
+        return "a reader sleeps although there is a value";
     if (!m->sleeping || pr_latch_sequence(&m->ctx, s->latch) != m->seen) return NULL;
     if (s->state == PR_SLOT_WAKING) return "a worker sleeps although it is on the way";
     if (s->requests & PR_REQUEST_KILL) return NULL; /* its sleep ends otherwise */
@@ -213,7 +224,9 @@ static bool nothing_left(const struct pr_context *ctx, const struct pr_accounts 
 {
     return a->objects == ctx->header->pools[PR_POOL_ENVIRONMENT].used &&
            ctx->header->pools[PR_POOL_PLACEMENT].used == 0 &&
-           a->tasks + a->actors + a->edges + a->blocks + a->lanes + a->files + a->streams == 0 &&
+           a->tasks + a->actors + a->edges + a->blocks + a->lanes + a->files + a->streams +
+                   a->channels ==
+               0 &&
            a->heap_used_bytes == 0 && a->slots == 1 && a->latches == 1;
 }
 

@@ -16,7 +16,10 @@ enum {
     WORLD_RESULTS = 40,
     MEMBER_CALLS = 4,
     MEMBER_SPILLS = 12,
-    MEMBER_STREAMS = 3
+    MEMBER_STREAMS = 3,
+    MEMBER_GRAPHS = 2,
+    GRAPH_CHANNELS = 3,
+    MEMBER_READS = 4
 };
 
 enum role { ABSENT, DRIVER = 1, SUPERVISOR = 2, WORKER = 4 };
@@ -42,6 +45,13 @@ struct member {
     uint32_t stream_count;
     bool wants_room; /* its task waits for room; `room_seen` is the sequence from before */
     uint32_t room_seen;
+
+    uint32_t graph_count, read_count;
+    struct pr_ref graphs[MEMBER_GRAPHS];
+    struct pr_ref channels[MEMBER_GRAPHS][GRAPH_CHANNELS];
+    struct pr_ref reads[MEMBER_READS]; /* channels that it reads */
+    struct pr_ref receiving;           /* the one that had nothing; or index none */
+    uint32_t receive_seen;
 
     bool running;
     struct pr_taken taken;

@@ -4,6 +4,7 @@
 #include "engine/help.h"
 #include "tests/world.h"
 #include "tests/world_calls.h"
+#include "tests/world_channels.h"
 #include "tests/world_events.h"
 #include "tests/world_spilling.h"
 #include "tests/world_streams.h"
@@ -599,6 +600,13 @@ static const struct {
     {"ask_room", ask_room, WORKER, 4},
     {"next_item", next_item, 7, 6},
     {"close_stream", close_stream, 7, 2},
+    {"new_graph", new_graph, 7, 3},
+    {"read_channel", read_channel, 7, 4},
+    {"send_value", send_value, 7, 8},
+    {"receive_value", receive_value, 7, 8},
+    {"leave_channel", leave_channel, 7, 1},
+    {"poison_graph", poison_graph, 7, 1},
+    {"close_graph", close_graph, 7, 2},
     {"cancel", cancel, 7, 4},
     {"notice_cancel", notice_cancel, WORKER, 3},
     {"interrupt", interrupt, SUPERVISOR, 1},

@@ -74,11 +74,11 @@ cdef class Graph:
 
 
 def poison_graph(tuple key) -> None:
-    """Have everybody stop who works on a compiled graph."""
+    """Have everybody stop who works on a compiled graph, because this actor does."""
     cdef pr_ref graph
     graph.index, graph.generation = key
     if is_open and not is_forked:
-        pr_graph_poison(&context, graph)
+        pr_graph_poison(&context, graph, current_actor)
 
 
 cdef class Receiver:

@@ -428,7 +428,7 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_stream_next(pr_context *ctx, pr_ref stream, bint take, pr_ref *item)
     void pr_stream_close(pr_context *ctx, pr_ref stream)
     pr_status pr_graph_new(pr_context *ctx, pr_ref *graph, pr_ref *channels, uint32_t count)
-    void pr_graph_poison(pr_context *ctx, pr_ref graph)
+    void pr_graph_poison(pr_context *ctx, pr_ref graph, pr_ref handle)
     pr_status pr_graph_close(pr_context *ctx, pr_ref graph, pr_index latch, bint force)
     pr_status pr_graph_failed(pr_context *ctx, pr_ref graph, pr_ref *handle)
     pr_status pr_channel_attach(pr_context *ctx, pr_ref channel)

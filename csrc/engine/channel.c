@@ -117,25 +117,34 @@ enum pr_status pr_graph_new(struct pr_context *ctx, struct pr_ref *graph, struct
 
 /* ---- closing one ---- */
 
-static void poison(struct pr_context *ctx, const struct pr_graph *g)
+static const struct pr_ref nobody = {PR_NONE, 0};
+
+static void poison(struct pr_context *ctx, const struct pr_graph *g, struct pr_ref handle)
 {
     if (g->state != PR_GRAPH_OPEN) return;
+    TX_SET(ctx, g->failed.index, handle.index);
+    TX_SET(ctx, g->failed.generation, handle.generation);
     TX_SET(ctx, g->state, PR_GRAPH_CLOSED);
     ctx->wake_all = true; /* whoever waits for a value of it */
 }
 
+struct failed {
+    struct pr_ref graph, handle;
+};
+
 static enum pr_status poison_graph(struct pr_context *ctx, void *argument)
 {
-    const struct pr_ref *graph = argument;
+    const struct failed *op = argument;
     const struct pr_graph *g;
-    PR_TRY(find_graph(ctx, *graph, &g));
-    poison(ctx, g);
+    PR_TRY(find_graph(ctx, op->graph, &g));
+    poison(ctx, g, op->handle);
     return PR_OK;
 }
 
-void pr_graph_poison(struct pr_context *ctx, struct pr_ref graph)
+void pr_graph_poison(struct pr_context *ctx, struct pr_ref graph, struct pr_ref handle)
 {
-    (void)!pr_transact(ctx, poison_graph, &graph); /* gone, or the session is beyond repair */
+    struct failed op = {graph, handle};
+    (void)!pr_transact(ctx, poison_graph, &op); /* gone, or the session is beyond repair */
 }
 
 static void unlink_reader(struct pr_context *ctx, const struct pr_channel *c)
@@ -191,7 +200,7 @@ static void free_graph(struct pr_context *ctx, pr_index graph)
 static void take_apart(struct pr_context *ctx, pr_index graph)
 {
     const struct pr_graph *g = pr_graph_at(ctx, graph);
-    poison(ctx, g);
+    poison(ctx, g, nobody);
     if (g->channels != PR_NONE)
         free_channel(ctx, g);
     else
@@ -219,7 +228,7 @@ static enum pr_status close_step(struct pr_context *ctx, void *argument)
     PR_TRY(find_graph(ctx, op->graph, &g));
     if (g->owner != ctx->slot) return PR_STALE;
     if (g->state == PR_GRAPH_OPEN) {
-        poison(ctx, g);
+        poison(ctx, g, nobody);
     } else if (!op->force && is_read(ctx, g)) {
         if (g->latch != op->latch) TX_SET(ctx, g->latch, op->latch);
         return PR_EMPTY;
@@ -236,10 +245,6 @@ enum pr_status pr_graph_close(struct pr_context *ctx, struct pr_ref graph, pr_in
     PR_FAILPOINT(ctx, GRAPH_CLOSE);
     return pr_operate(ctx, close_step, &op);
 }
-
-struct failed {
-    struct pr_ref graph, handle;
-};
 
 static enum pr_status read_failed(struct pr_context *ctx, void *argument)
 {
@@ -456,12 +461,10 @@ void pr_channel_lost(struct pr_context *ctx, pr_index channel)
     const struct pr_channel *c = pr_channel_at(ctx, channel);
     const struct pr_graph *g = pr_graph_at(ctx, c->graph);
     pr_index actor = pr_slot_at(ctx, c->reader)->actor;
-    if (g->state == PR_GRAPH_OPEN && actor != PR_NONE) {
-        pr_index handle = pr_actor_at(ctx, actor)->handle;
-        TX_SET(ctx, g->failed.index, handle);
-        TX_SET(ctx, g->failed.generation, pr_object_at(ctx, handle)->generation);
-    }
-    poison(ctx, g);
+    struct pr_ref handle = nobody;
+    if (actor != PR_NONE) handle.index = pr_actor_at(ctx, actor)->handle;
+    if (actor != PR_NONE) handle.generation = pr_object_at(ctx, handle.index)->generation;
+    poison(ctx, g, handle);
     unlink_reader(ctx, c);
     wake(ctx, &g->latch);
 }

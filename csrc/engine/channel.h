@@ -24,8 +24,9 @@
 PR_MUST_CHECK enum pr_status pr_graph_new(struct pr_context *ctx, struct pr_ref *graph,
                                           struct pr_ref *channels, uint32_t count);
 
-/* Has everybody stop. For any process; no effect on a graph that is gone. */
-void pr_graph_poison(struct pr_context *ctx, struct pr_ref graph);
+/* Has everybody stop, because of the actor with this handle, or none. For any process; no effect on
+ * a graph that is closed or gone. */
+void pr_graph_poison(struct pr_context *ctx, struct pr_ref graph, struct pr_ref handle);
 
 /* One bounded step of taking the graph apart, by its owner. PR_OK: go on. PR_EMPTY: a reader has
  * not left; `latch` will be woken, if its sequence was read before this call; with `force` it is
@@ -33,7 +34,7 @@ void pr_graph_poison(struct pr_context *ctx, struct pr_ref graph);
 PR_MUST_CHECK enum pr_status pr_graph_close(struct pr_context *ctx, struct pr_ref graph,
                                             pr_index latch, bool force);
 
-/* The handle of the actor whose death has closed the graph, or none. PR_STALE: the graph is gone.
+/* The handle of the actor that has closed the graph, by its death or otherwise, or none. PR_STALE: the graph is gone.
  */
 PR_MUST_CHECK enum pr_status pr_graph_failed(struct pr_context *ctx, struct pr_ref graph,
                                              struct pr_ref *handle);

@@ -138,10 +138,13 @@ static void who_waits_is_woken(void)
     OK(receive(&worker, 0, &number));
     seen = pr_latch_sequence(&worker, latch_of(&worker));
     CHECK(receive(&worker, 0, &number) == PR_EMPTY);
-    pr_graph_poison(&second, graph);
+    pr_graph_poison(&second, graph, (struct pr_ref){5, 6});
     CHECK(pr_latch_sequence(&worker, latch_of(&worker)) != seen);
     CHECK(receive(&worker, 0, &number) == PR_EXIT);
     CHECK(send(0, 1, 3) == PR_EXIT);
+    struct pr_ref handle;
+    OK(pr_graph_failed(&driver, graph, &handle));
+    CHECK(handle.index == 5 && handle.generation == 6);
     close_session();
 }
 

@@ -113,7 +113,7 @@ void poison_graph(struct member *m)
     struct pr_ref handle;
     if (other == NULL) return;
     struct pr_ref graph = other->graphs[below(m, other->graph_count)];
-    pr_graph_poison(&m->ctx, graph);
+    pr_graph_poison(&m->ctx, graph, graph);
     OK(pr_graph_failed(&m->ctx, graph, &handle));
 }
 

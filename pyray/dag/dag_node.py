@@ -258,12 +258,15 @@ class DAGNode:
 
     def __getstate__(self) -> dict[str, Any]:
         """A pickled node does not know who depends on it."""
-        return {**self.__dict__, "_downstream": []}
+        return {name: value for name, value in self.__dict__.items() if name != "_downstream"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Nodes know each other in both directions: the others may not have their state yet."""
         self.__dict__.update(state)
-        for node in self._upstream_nodes:
-            node._downstream.append(weakref.ref(self))
+        for node in [self, *self._upstream_nodes]:
+            below = node.__dict__.setdefault("_downstream", [])
+            if node is not self:
+                below.append(weakref.ref(self))
 
 
 def _indented(text: str) -> list[str]:

@@ -71,7 +71,7 @@ class Loop:
             while True:
                 for step in self.steps:
                     step.run()
-        except RayChannelError:
+        except (RayChannelError, SystemExit):  # it is closed; the actor leaves
             pass
         finally:
             self.engine.poison_graph(self.graph)

@@ -123,7 +123,7 @@ def _component(end: DAGNode) -> list[DAGNode]:
 
 
 def _check(end: DAGNode, nodes: list[DAGNode]) -> None:
-    for node in nodes:
+    for node in sorted(nodes, key=lambda node: not isinstance(node, ClassMethodNode)):
         _check_node(node)
         if node is not end and node.is_cgraph_output_node:
             raise ValueError(

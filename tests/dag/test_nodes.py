@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import pickle
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 import pyray as ray
+from pyray import testing
 from pyray.dag import DAGNode, InputNode, MultiOutputNode
+from tests.support import wait_until
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -32,6 +35,13 @@ class Counter:
     @ray.method(num_returns=2)
     def split(self, n: int) -> tuple[int, int]:
         return n // 10, n % 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def exported(ray_session: ModuleType) -> None:
+    """The code above is in the store before the first test is counted."""
+    ray_session.get([add.remote(1), Counter.remote().add.remote(1)])
+    wait_until(lambda: testing.store_accounts()["actors"] == 0, 10, "the end of the actor")
 
 
 def test_execute_runs_a_chain_of_tasks() -> None:

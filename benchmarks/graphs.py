@@ -43,7 +43,8 @@ class Stage:
 
 def compiled(methods: list[str]) -> Any:
     """Compile a row of actors that call these methods."""
-    with InputNode() as node:
+    with InputNode() as start:
+        node: Any = start
         for method in methods:
             node = getattr(Stage.remote(), method).bind(node)
     return node.experimental_compile(_buffer_size_bytes=ARRAY_BYTES + 4096)

@@ -99,9 +99,14 @@ class ClassMethodNode(DAGNode):
         other_args_to_resolve: dict[str, Any],
     ) -> None:
         self._method_name = method_name
-        self._is_class_method_output = other_args_to_resolve.get(IS_CLASS_METHOD_OUTPUT_KEY, False)
+        self._is_class_method_output: bool = other_args_to_resolve.get(
+            IS_CLASS_METHOD_OUTPUT_KEY, False
+        )
         # As they were bound: in the copies that are executed, results stand in their place.
-        self._call, self._index = method_args if self._is_class_method_output else (None, None)
+        self._call: ClassMethodNode | None = None
+        self._index: int | None = None
+        if self._is_class_method_output:
+            self._call, self._index = method_args
         super().__init__(method_args, method_kwargs, method_options, other_args_to_resolve)
 
     def _execute_impl(self, *args: Any, **kwargs: Any) -> Any:

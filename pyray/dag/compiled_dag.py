@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pyray import runtime
 from pyray.calls import get, kill
@@ -46,7 +46,7 @@ def compile_graph(  # noqa: PLR0913  (Ray's options)
     """Compile the graph that ends at a node; see `DAGNode.experimental_compile`."""
     context = DAGContext.get_current()
     size = context.buffer_size_bytes if buffer_size_bytes is None else buffer_size_bytes
-    if not isinstance(size, int) or size <= 0:
+    if not isinstance(cast("object", size), int) or size <= 0:
         raise ValueError(f"`buffer_size_bytes` must be a positive integer, found {size}")
     return CompiledDAG(
         make_plan(end),

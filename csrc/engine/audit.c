@@ -355,7 +355,7 @@ static enum pr_status walk_streams(struct audit *a)
     return PR_OK;
 }
 
-/* A15 */
+/* A16 */
 static enum pr_status walk_channel(struct audit *a, pr_index channel, pr_index graph)
 {
     const struct pr_channel *c = pr_channel_at(a->ctx, channel);

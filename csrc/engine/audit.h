@@ -29,8 +29,8 @@
  *      `tail`, all sealed but the last, which is open exactly while the task has not ended
  *  A15 every record of a ring lies at the place of its number, which is not more than a round above
  *      the head; a label is in a bucket, and its entries in use are those in buckets
- *  A16 a graph is on its owner's list, a channel on its graph's and, if it is read, on its reader's;
- *      `count` and `tail` fit its QUEUED edges, which hold sealed objects
+ *  A16 a graph is on its owner's list, a channel on its graph's and, if it is read, on its
+ *      reader's; `count` and `tail` fit its QUEUED edges, which hold sealed objects
  */
 #ifndef PYRAY_ENGINE_AUDIT_H
 #define PYRAY_ENGINE_AUDIT_H

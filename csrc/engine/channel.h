@@ -34,8 +34,8 @@ void pr_graph_poison(struct pr_context *ctx, struct pr_ref graph, struct pr_ref 
 PR_MUST_CHECK enum pr_status pr_graph_close(struct pr_context *ctx, struct pr_ref graph,
                                             pr_index latch, bool force);
 
-/* The handle of the actor that has closed the graph, by its death or otherwise, or none. PR_STALE: the graph is gone.
- */
+/* The handle of the actor that has closed the graph, by its death or otherwise, or none. PR_STALE:
+ * the graph is gone. */
 PR_MUST_CHECK enum pr_status pr_graph_failed(struct pr_context *ctx, struct pr_ref graph,
                                              struct pr_ref *handle);
 

@@ -9,8 +9,8 @@
  * a heap block, or, when the heap was full, in a file (`residence`; store/spill.h).
  *
  * `refs` is the number of holders: HELD edges with PR_HELD_REF, CONTAINED, ARGUMENT and QUEUED
- * edges, and the holders that need no edge because they name the object in a field of their own entry (a task
- * its function, arguments and results; an actor its creation result).
+ * edges, and the holders that need no edge because they name the object in a field of their own
+ * entry (a task its function, arguments and results; an actor its creation result).
  * `pins` counts HELD edges with PR_HELD_PIN. refs == 0 and pins > 0: nobody can find the object any
  * more, its bytes stay until the last view of them is gone.
  *

@@ -149,6 +149,7 @@ class ActorMethod(RemoteCallable):
             group=info.group_number(method.group),
             most_calls=info.max_pending_calls,
             stream_limit=method.stream_limit,
+            records=method.records,
         )
         name = self._name if self._retry_on is None else "__ray_retry__"
         submitter = self._submitter = runtime.engine().actor_method(
@@ -182,6 +183,7 @@ class ActorMethod(RemoteCallable):
                 ("num_returns", validated.get("num_returns")),
                 ("group", validated.get("concurrency_group")),
                 ("max_task_retries", validated.get("max_task_retries")),
+                ("records", validated.get("enable_task_events")),
             )
             if value is not None
         }

@@ -24,6 +24,7 @@ class Method:
         group: Name of its concurrency group; "" for the default one.
         max_task_retries: How often a call runs again; None: as the actor says.
         stream_limit: Most items of its stream that wait to be taken; 0: no limit.
+        records: Whether its calls are recorded for those who look at the session.
     """
 
     signature: CallSignature
@@ -31,6 +32,7 @@ class Method:
     group: str = ""
     max_task_retries: int | None = None
     stream_limit: int = 0
+    records: bool = True
 
 
 def _ready() -> None: ...
@@ -45,8 +47,13 @@ SPECIAL: Final = {
 """Methods that every actor has."""
 
 
-def methods_of(cls: type) -> dict[str, Method]:
-    """Return the methods of a class by name; private ones, class and static methods included."""
+def methods_of(cls: type, *, records: bool = True) -> dict[str, Method]:
+    """Return the methods of a class by name; private ones, class and static methods included.
+
+    Args:
+        cls: The actor's class.
+        records: Whether calls are recorded of methods that do not say.
+    """
     methods: dict[str, Method] = {}
     for name, function in inspect.getmembers(cls, callable):
         if name.startswith("__") and name.endswith("__") and name != "__call__":
@@ -59,6 +66,7 @@ def methods_of(cls: type) -> dict[str, Method]:
                 options.get("concurrency_group") or "",
                 options.get("max_task_retries"),
                 max(0, options.get("_generator_backpressure_num_objects") or 0),
+                records if (own := options.get("enable_task_events")) is None else own,
             )
     return methods
 
@@ -93,7 +101,8 @@ def method(*args: Any, **kwargs: Any) -> Any:
         **kwargs: `num_returns` (int), `concurrency_group` (name of one of the actor's
             `concurrency_groups`), `max_task_retries` (int, -1 for ever), `retry_exceptions` (True
             or a list of exception classes: a call that raises one of them runs again while a retry
-            is left), `enable_task_events` (accepted).
+            is left), `enable_task_events` (False: its calls are
+            left out of `pyray list tasks`).
 
     Example:
         >>> import pyray as ray

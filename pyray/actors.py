@@ -60,7 +60,7 @@ class ActorClass(RemoteCallable):
         self._groups = _groups_of(options.get("concurrency_groups"))
         self._info = ActorInfo(
             cls.__name__,
-            methods_of(cls),
+            methods_of(cls, records=options.get("enable_task_events", True)),
             tuple(self._groups),
             options.get("max_task_retries") or 0,
             max(0, options.get("max_pending_calls") or 0),

@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from pyray import _core, records, settings
+from pyray.observed import own_or_other
 from pyray.records import BIRTH_SHIFT, Object, Session, Task, text_of
 
 KINDS = {
@@ -150,6 +151,26 @@ class MemoryOptions:
     units: str = "B"
     num_entries: int | None = None
     stats_only: bool = False
+
+
+def memory_summary(
+    address: str | None = None,
+    group_by: str = "NODE_ADDRESS",
+    sort_by: str = "OBJECT_SIZE",
+    units: str = "B",
+    stats_only: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
+    num_entries: int | None = None,
+) -> str:
+    """Return what `pyray memory` prints; the arguments are its options."""
+    for name, value, known in (
+        ("group_by", group_by, GROUPS),
+        ("sort_by", sort_by, SORTS),
+        ("units", units, UNITS),
+    ):
+        if value not in known:
+            raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
+    options = MemoryOptions(group_by, sort_by, units, num_entries, stats_only)
+    return memory_text(own_or_other(address), options)
 
 
 def memory_text(session: Session, options: MemoryOptions) -> str:

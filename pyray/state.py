@@ -296,3 +296,23 @@ def explain(answer: Answer) -> None:
     """Warn about what an answer leaves out."""
     for text in answer.warnings:
         warnings.warn(text, stacklevel=4)
+
+
+def process_of(
+    session: Session, actor_id: str | None, task_id: str | None, attempt_number: int = 0
+) -> int:
+    """Return the process of an actor, or of an attempt of a task.
+
+    Raises:
+        RayStateApiException: If there is none.
+    """
+    if actor_id is None and task_id is None:
+        raise RayStateApiException("Name a file, an actor, a task or a process.")
+    if actor_id is not None:
+        pids = [one.pid for one in one_of(session, "actors", actor_id)]
+    else:
+        found = one_of(session, "tasks", task_id or "")
+        pids = [one.worker_pid for one in found if one.attempt_number == attempt_number]
+    if not pids or not pids[0]:
+        raise RayStateApiException(f"{actor_id or task_id} has no process.")
+    return int(pids[0])

@@ -11,6 +11,7 @@ COMMANDS = {
     "doctor": ("doctor", "doctor"),
     "get": ("states", "get"),
     "list": ("states", "list_"),
+    "logs": ("logs", "logs"),
     "memory": ("memory", "memory"),
     "microbenchmark": ("microbenchmark", "microbenchmark"),
     "stack": ("stack", "stack"),

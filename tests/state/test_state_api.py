@@ -129,8 +129,21 @@ def test_tasks_can_be_left_out(ray_session: ModuleType) -> None:
     def unseen() -> int:
         return 1
 
-    assert ray.get(unseen.remote()) == 1
-    assert named("unseen") == []
+    @ray.remote(enable_task_events=False)
+    class Unseen:
+        def call(self) -> int:
+            return 1
+
+        @ray.method(enable_task_events=True)
+        def seen(self) -> int:
+            return 1
+
+    actor = Unseen.remote()
+    calls = [unseen.remote(), actor.call.remote(), actor.seen.remote()]
+    calls.append(actor.seen.options(enable_task_events=False).remote())
+    assert ray.get(calls) == [1, 1, 1, 1]
+    assert named("unseen") + named("Unseen.call") + named("Unseen.__init__") == []
+    assert len(named("Unseen.seen")) == 1
 
 
 def test_dead_actors_stay_listed(ray_session: ModuleType) -> None:

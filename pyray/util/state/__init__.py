@@ -3,6 +3,7 @@
 from pyray.util.state.api import StateApiClient as StateApiClient
 from pyray.util.state.api import get_actor as get_actor
 from pyray.util.state.api import get_job as get_job
+from pyray.util.state.api import get_log as get_log
 from pyray.util.state.api import get_node as get_node
 from pyray.util.state.api import get_objects as get_objects
 from pyray.util.state.api import get_placement_group as get_placement_group
@@ -10,6 +11,7 @@ from pyray.util.state.api import get_task as get_task
 from pyray.util.state.api import get_worker as get_worker
 from pyray.util.state.api import list_actors as list_actors
 from pyray.util.state.api import list_jobs as list_jobs
+from pyray.util.state.api import list_logs as list_logs
 from pyray.util.state.api import list_nodes as list_nodes
 from pyray.util.state.api import list_objects as list_objects
 from pyray.util.state.api import list_placement_groups as list_placement_groups
@@ -24,6 +26,7 @@ __all__ = [
     "StateApiClient",
     "get_actor",
     "get_job",
+    "get_log",
     "get_node",
     "get_objects",
     "get_placement_group",
@@ -31,6 +34,7 @@ __all__ = [
     "get_worker",
     "list_actors",
     "list_jobs",
+    "list_logs",
     "list_nodes",
     "list_objects",
     "list_placement_groups",

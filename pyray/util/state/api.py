@@ -6,9 +6,10 @@ this user on this machine.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from pyray import state
+from pyray import log_reading, state
 from pyray.state_schemas import (
     DEFAULT_LIMIT,
     DEFAULT_RPC_TIMEOUT,
@@ -18,6 +19,7 @@ from pyray.state_schemas import (
     NodeState,
     ObjectState,
     PlacementGroupState,
+    RayStateApiException,
     RuntimeEnvState,
     TaskState,
     WorkerState,
@@ -405,3 +407,71 @@ def summarize_objects(
     """Count objects by where they were made."""
     del timeout, raise_on_missing_output, _explain
     return StateApiClient(address).summary("objects")
+
+
+def list_logs(
+    address: str | None = None,
+    node_id: str | None = None,
+    node_ip: str | None = None,
+    glob_filter: str | None = None,
+    timeout: int = DEFAULT_RPC_TIMEOUT,
+) -> dict[str, list[str]]:
+    """Return the names of the session's log files, by category."""
+    del node_id, node_ip, timeout
+    return log_reading.log_files(state.session_at(address), glob_filter or "*")
+
+
+def get_log(
+    address: str | None = None,
+    node_id: str | None = None,
+    node_ip: str | None = None,
+    filename: str | None = None,
+    actor_id: str | None = None,
+    task_id: str | None = None,
+    pid: int | None = None,
+    follow: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
+    tail: int = -1,
+    timeout: int = DEFAULT_RPC_TIMEOUT,
+    suffix: str = "out",
+    encoding: str | None = "utf-8",
+    errors: str | None = "strict",
+    submission_id: str | None = None,
+    attempt_number: int = 0,
+    _interval: float | None = None,
+    filter_ansi_code: bool = False,  # noqa: FBT001, FBT002
+) -> Iterator[str | bytes]:
+    """Yield what a file, or the process of an actor, a task or a `pid`, has printed.
+
+    Args:
+        address: The session; see the module.
+        node_id: Accepted: there is one machine.
+        node_ip: Likewise.
+        filename: A name that `list_logs` returned.
+        actor_id: Or an actor.
+        task_id: Or a task: all that its worker has printed.
+        pid: Or a worker.
+        follow: Go on when more is printed.
+        tail: Only so many lines at the end; -1: all.
+        timeout: Accepted.
+        suffix: "out" or "err".
+        encoding: Of the texts; None: yield bytes.
+        errors: What to do with bytes that are none.
+        submission_id: Not known here: see the client of jobs.
+        attempt_number: Which attempt of the task.
+        filter_ansi_code: Whether to leave out colours.
+
+    Raises:
+        RayStateApiException: If there is no such file.
+    """
+    del node_id, node_ip, timeout, _interval
+    session = state.session_at(address)
+    if submission_id is not None:
+        raise RayStateApiException("Output of submitted jobs: see JobSubmissionClient.")
+    if filename is None:
+        process = pid or state.process_of(session, actor_id, task_id, attempt_number)
+        filename = log_reading.file_of_process(session, process, suffix)
+    pieces = log_reading.read_log(session, filename, tail=tail, follow=follow)
+    if encoding is None:
+        yield from pieces
+    else:
+        yield from log_reading.decoded(pieces, encoding, errors or "strict", plain=filter_ansi_code)

@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyray import settings
 from pyray.state_schemas import RayStateApiException
 
 if TYPE_CHECKING:
     from pyray.records import Session
 
-FOLDER = "PYRAY_SESSION_FOLDER"
 PIECE_BYTES = 1 << 16
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 CATEGORIES = {".out": "worker_out", ".err": "worker_err"}
@@ -30,8 +30,8 @@ CATEGORIES = {".out": "worker_out", ".err": "worker_err"}
 
 def folder_of(session: Session) -> Path | None:
     """Return where a session's log files are; None if it keeps none."""
-    name = os.environ.get(FOLDER, "")
-    if os.environ.get("PYRAY_SESSION_ID") != f"{session.nonce:016x}" or not name:
+    name = settings.SESSION_FOLDER.text()
+    if settings.SESSION_ID.text() != f"{session.nonce:016x}" or not name:
         name = _folder_of_supervisor(session)
     logs = Path(name) / "logs"
     return logs if name and logs.is_dir() else None
@@ -43,7 +43,7 @@ def _folder_of_supervisor(session: Session) -> str:
             with contextlib.suppress(OSError):
                 for word in Path(f"/proc/{slot.pid}/environ").read_bytes().split(b"\0"):
                     name, _, value = word.partition(b"=")
-                    if name.decode("ascii", "replace") == FOLDER:
+                    if name.decode("ascii", "replace") == settings.SESSION_FOLDER.variable:
                         return os.fsdecode(value)
     return ""
 

@@ -152,6 +152,16 @@ class Flag(Setting):
 
 # ---- For users.
 
+ADDRESS: Final = Setting(
+    variable="PYRAY_ADDRESS",
+    reader="`init()`",
+    meaning="the session to join, if the argument `address` does not say",
+)
+RAY_ADDRESS: Final = Setting(
+    variable="RAY_ADDRESS",
+    reader="`init()`",
+    meaning="the same, if `PYRAY_ADDRESS` does not say",
+)
 SPILLING_DIRECTORY: Final = Setting(
     variable="PYRAY_OBJECT_SPILLING_DIRECTORY",
     reader="`init()`",
@@ -239,6 +249,11 @@ SESSION_ID: Final = Setting(
     variable="PYRAY_SESSION_ID",
     reader="",
     meaning="16 hexadecimal digits that name the session",
+)
+SESSION_FOLDER: Final = Setting(
+    variable="PYRAY_SESSION_FOLDER",
+    reader="",
+    meaning="the session's folder; empty if it has none",
 )
 WORKER_PID: Final = Setting(
     variable="PYRAY_WORKER_PID",

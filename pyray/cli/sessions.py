@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pyray import settings
 from pyray.stacks import Session as Processes
 from pyray.stacks import sessions
 
@@ -38,7 +39,7 @@ def address_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--address",
         metavar="ID",
-        envvar=["PYRAY_ADDRESS", "RAY_ADDRESS"],
+        envvar=[settings.ADDRESS.variable, settings.RAY_ADDRESS.variable],
         help="The session: the beginning of its id; otherwise the youngest one of this user.",
     )(function)
 

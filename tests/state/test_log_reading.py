@@ -70,7 +70,12 @@ def test_what_is_not_there_is_named(folder: Path) -> None:
 
 def test_the_command_names_what_is_not_there(ray_session: ModuleType) -> None:
     ray = ray_session
-    ray.get(ray.remote(int).remote())  # its supervisor has begun, too
+
+    @ray.remote
+    def begins() -> None:  # so that the supervisor has begun, too
+        pass
+
+    ray.get(begins.remote())
     result = subprocess.run(
         [sys.executable, "-m", "pyray", "logs", "nothing"],
         capture_output=True,

@@ -3,7 +3,6 @@
 from pyray.state_schemas import (
     DEFAULT_LIMIT,
     DEFAULT_RPC_TIMEOUT,
-    RAY_MAX_LIMIT_FROM_API_SERVER,
     ActorState,
     JobState,
     NodeState,
@@ -18,7 +17,6 @@ from pyray.state_schemas import (
 __all__ = [
     "DEFAULT_LIMIT",
     "DEFAULT_RPC_TIMEOUT",
-    "RAY_MAX_LIMIT_FROM_API_SERVER",
     "ActorState",
     "JobState",
     "NodeState",

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyray import _core, call_sites, env_setup, failures, profiling, serialization, settings, unread
+from pyray import _core, call_sites, failures, profiling, serialization, settings, unread
 from pyray.demands import labels_match
 from pyray.engine import Placement
 from pyray.runtime_env import merged, validated
@@ -186,16 +186,22 @@ class CoreEngine:
         """
         self.runtime_env = dict(job)
         mine = _core.my_environment()
+        if mine is None and not job_description:
+            return
+        from pyray import env_setup
+
         if mine is not None:
             self._own_environment, (self.runtime_env, description) = mine
             env_setup.enter(description)
-        elif job_description:
+        else:
             env_setup.enter(job_description)
 
     def _environment_number(self, wanted: Mapping[str, Any]) -> int:
         """Return the environment of a task: this process's, or that with the task's own wishes."""
         if not wanted:
             return self._own_environment
+        from pyray import env_setup
+
         env = merged(self.runtime_env, validated(wanted))
         description = env_setup.describe(env)
         digest = env_setup.digest_of(description)

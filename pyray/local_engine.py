@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from pyray import _core, env_setup, journal, spill
+from pyray import _core, journal, spill
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
 from pyray.memory_monitor import MemorySettings
 from pyray.settings import LABELS, SESSION_ID
@@ -213,6 +213,8 @@ def _packed_environment(env: dict[str, Any]) -> str:
     if not env:
         return ""
     import cloudpickle
+
+    from pyray import env_setup
 
     return base64.b64encode(cloudpickle.dumps((env, env_setup.describe(env)))).decode()
 

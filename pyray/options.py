@@ -4,7 +4,6 @@
 option means the same everywhere, and a wrong one is refused where it is written.
 """
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -404,6 +403,8 @@ def _validate(
 
 
 def _unknown(name: str, table: dict[str, Option], whose: str) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, table, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"Invalid option keyword {name} for {whose}. Valid ones are {list(table)}.{hint}"

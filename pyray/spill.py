@@ -13,10 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
-import shutil
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +48,8 @@ class SpillDirectory:
     def remove(self) -> None:
         """Delete it and what is in it. It is gone already when the supervisor has done so."""
         if self.path:
+            import shutil
+
             shutil.rmtree(self.path, ignore_errors=True)
 
     def close(self) -> None:
@@ -91,7 +90,7 @@ def make(asked: str | None, descriptor_above: int = 2) -> SpillDirectory:
 
 def _make_in(base: Path, descriptor_above: int) -> SpillDirectory:
     for _ in range(ATTEMPTS):
-        path = base / f"{PREFIX}{secrets.token_hex(8)}"
+        path = base / f"{PREFIX}{os.urandom(8).hex()}"
         path.mkdir(mode=0o700)
         fd = _open(path)
         if fd is not None and fd <= descriptor_above:
@@ -106,6 +105,8 @@ def _make_in(base: Path, descriptor_above: int) -> SpillDirectory:
 
 def sweep(base: Path) -> list[str]:
     """Remove the directories in `base` of this user's sessions that are gone; return them."""
+    import shutil
+
     removed = []
     with os.scandir(base) as entries:
         found = [entry.path for entry in entries if entry.name.startswith(PREFIX)]
@@ -140,6 +141,8 @@ def _lock(fd: int) -> bool:
 
 def largest_on_disk() -> Path | None:
     """Return the directory for temporary files with the most room that is not in memory."""
+    import tempfile
+
     best: tuple[int, Path] | None = None
     for path in dict.fromkeys(map(Path, (tempfile.gettempdir(), *PUBLIC))):
         if file_system(path) in IN_MEMORY or not os.access(path, os.W_OK | os.X_OK):

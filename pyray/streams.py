@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import collections
 from collections.abc import Iterator
 from typing import Any, NoReturn, Self
@@ -72,6 +71,8 @@ class ObjectRefGenerator(_core.Stream):
 
     async def _next_async(self, timeout_s: float | None = None) -> ObjectRef:
         """As `_next_sync`, without blocking the event loop."""
+        import asyncio
+
         limit = None if timeout_s is None or timeout_s < 0 else timeout_s
         try:
             while (ref := self.take(0)) is None:

@@ -54,6 +54,7 @@ def parse_arguments() -> argparse.Namespace:
         metavar="PATH",
         help="interpreter of all systems but Ray",
     )
+    add("--torch-python", metavar="PATH", help="interpreter that has torch, for gloo")
     add("--ray-python", metavar="PATH", help="interpreter that has Ray")
     add(
         "--make-ray-venv",
@@ -119,15 +120,20 @@ def choose_systems(options: argparse.Namespace) -> dict[str, str]:
     ray_python = (
         make_ray_venv(options.make_ray_venv) if options.make_ray_venv else options.ray_python
     )
-    pythons = dict.fromkeys(SYSTEMS, options.python) | {"ray": ray_python}
+    others = {"ray": ray_python, "gloo": options.torch_python}
+    pythons = dict.fromkeys(SYSTEMS, options.python) | others
     if options.systems:
         chosen = choose(options.systems, list(SYSTEMS), "system")
         if "ray" in chosen and not ray_python:
             sys.exit("compare.py: for Ray give --ray-python or --make-ray-venv")
+        if "gloo" in chosen and not options.torch_python:
+            sys.exit("compare.py: for gloo give --torch-python")
         return {name: pythons[name] for name in chosen}
     if not ray_python:
         print("without Ray (give --ray-python or --make-ray-venv)", file=sys.stderr)
         del pythons["ray"]
+    if not options.torch_python:
+        del pythons["gloo"]
     if options.python == sys.executable:
         if importlib.util.find_spec("pyray") is None:
             sys.exit("compare.py: no pyray here: run with the interpreter of `make build`'s venv")

@@ -16,7 +16,7 @@ import os
 import queue
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import copy_context
 from typing import Any, ClassVar, NoReturn
 
@@ -89,13 +89,24 @@ class Loop:
         self.free = limits
         self.is_ending = False
 
+    def count_running(self) -> int:
+        """Count the calls that have begun and not ended."""
+        raise NotImplementedError
+
     def settle(self, call: _core.Call, error: BaseException) -> bool:
-        """Store a call's error; False: the actor ends by its own wish, and the call with it."""
+        """Store a call's error; False: the process ends, and answers the call by that.
+
+        While other calls run the end takes as long as they do, and whoever asked for it is told
+        at once: they may wait for him.
+        """
         try:
             if wants_to_leave(error):
                 self.is_ending = True
                 _core.leave_actor()
-                return False
+                if self.count_running() == 1:
+                    return False
+                call.leave()
+                return True
             call.fail(self.translate(error, call.task_name))
         except BaseException as problem:  # noqa: BLE001  (whatever it is, the call would hang)
             _give_up(problem)
@@ -141,6 +152,11 @@ class ThreadLoop(Loop):
         self.lock = threading.Lock()
         self.groups = [Group(i, len(limits), limit) for i, limit in enumerate(limits)]
 
+    def count_running(self) -> int:
+        """See `Loop`."""
+        with self.lock:
+            return sum(group.limit for group in self.groups) - sum(self.free)
+
     def run(self, calls: list[_core.Call]) -> None:
         """See `run` of the module."""
         for call in calls:
@@ -175,10 +191,14 @@ class ThreadLoop(Loop):
     def _work(self, group: Group) -> None:
         call = group.calls.get()
         while call is not None:
-            if not self._execute(call):
+            is_settled = self._execute(call)
+            if self.is_ending:
+                _exchange([call] if is_settled else [], [], 0)
+                with self.lock:
+                    self.free[call.group] += 1
                 _core.wake_sleeper()
                 return
-            calls, _ = _exchange([call], [] if self.is_ending else group.only, 1)
+            calls, _ = _exchange([call], group.only, 1)
             if calls:
                 call = calls[0]
                 continue
@@ -224,6 +244,16 @@ def _new_event_loop() -> Any:
     return uvloop.new_event_loop()
 
 
+async def _asynchronous(items: Iterator[Any]) -> AsyncIterator[Any]:
+    """Yield the items, so that others run while the stream waits for room."""
+    try:
+        for item in items:
+            yield item
+    finally:
+        if (close := getattr(items, "close", None)) is not None:
+            close()
+
+
 class EventLoop(Loop):
     """Calls as tasks of an event loop in the main thread, constructor included.
 
@@ -239,12 +269,17 @@ class EventLoop(Loop):
         asyncio.set_event_loop(self.loop)
         self.cancelled_error = asyncio.CancelledError
         self.running: dict[_core.Call, Any] = {}
+        self.roomless: dict[_core.Call, Any] = {}  # streams at their limit -> who waits for room
         self.next_look_s = 0.0
         self.ended: list[_core.Call] = []
         self.is_pumping = False
         self.is_listening = False
         self.seen = 0
         self.listen = threading.Semaphore(0)
+
+    def count_running(self) -> int:
+        """See `Loop`."""
+        return len(self.running)
 
     def construct(self, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make the instance while the loop runs, so that it may make tasks."""
@@ -292,6 +327,7 @@ class EventLoop(Loop):
         calls, is_leaving = _exchange(ended, self.free, room)
         for call in calls:
             self._start(call)
+        self._look_for_room()
         if self.running and (not calls or self.loop.time() >= self.next_look_s):
             self.next_look_s = self.loop.time() + LOOK_S
             for call in _core.newly_cancelled(self.running):
@@ -314,10 +350,20 @@ class EventLoop(Loop):
 
     async def _room(self, call: _core.Call) -> bool:
         """Wait until its stream has room for another item; False: nobody wants more."""
-        if call.has_room():
-            return True
-        wanted: bool = await self.loop.run_in_executor(None, call.wait_for_room)
-        return wanted
+        room = call.room()
+        if room is not None:
+            return room
+        self.roomless[call] = self.loop.create_future()
+        try:
+            return bool(await self.roomless[call])
+        finally:
+            del self.roomless[call]
+
+    def _look_for_room(self) -> None:
+        """Let those streams go on that have room now: after `seen` was read."""
+        for call, waiting in self.roomless.items():
+            if not waiting.done() and (room := call.room()) is not None:
+                waiting.set_result(room)
 
     async def _stream(self, call: _core.Call, items: Any) -> None:
         """Publish what an asynchronous generator yields; its error is the last item."""
@@ -343,6 +389,8 @@ class EventLoop(Loop):
                 value = await value
             if call.is_stream and hasattr(value, "__aiter__"):
                 await self._stream(call, value)
+            elif call.is_stream and hasattr(value, "__next__"):
+                await self._stream(call, _asynchronous(value))
             else:
                 call.store(value)
         except self.cancelled_error as error:

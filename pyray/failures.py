@@ -26,6 +26,7 @@ class Cause(IntEnum):
     STREAM_ENDED = 12
     PLACEMENT_REMOVED = 13
     ACTOR_PLACEMENT_REMOVED = 14
+    ACTOR_RESTARTS = 15
 
 
 def unreadable(error: Exception, is_error: bool) -> Exception:  # noqa: FBT001  (called from C)
@@ -40,6 +41,10 @@ def unreadable(error: Exception, is_error: bool) -> Exception:  # noqa: FBT001  
     return exceptions.RaySystemError(f"{type(error).__name__}: {error}", format_traceback(error))
 
 
+TOO_OFTEN = (
+    "It does not restart again: it has restarted as often as PYRAY_actor_restart_limit allows "
+    "within PYRAY_actor_restart_window_s."
+)
 REMOVED: dict[int, type[Exception]] = {
     Cause.PLACEMENT_REMOVED: exceptions.TaskPlacementGroupRemoved,
     Cause.ACTOR_PLACEMENT_REMOVED: exceptions.ActorPlacementGroupRemoved,
@@ -94,5 +99,7 @@ def _actor_died(cause: Cause, pid: int, wait_status: int, name: str, words: str)
     }.get(cause) or "\n".join(
         filter(None, [f"Its process ended: {describe_exit(wait_status)}.", words])
     )
+    if cause == Cause.ACTOR_RESTARTS:
+        reason += f"\n{TOO_OFTEN}"
     details: dict[str, object] = {"class_name": class_name, "pid": pid or None}
     return exceptions.ActorDiedError(reason=reason, details=details)

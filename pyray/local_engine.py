@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 from pyray import _core, journal, spill
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
 from pyray.memory_monitor import MemorySettings
-from pyray.settings import LABELS, SESSION_ID
+from pyray.settings import ACTOR_RESTART_LIMIT, ACTOR_RESTART_WINDOW_S, LABELS, SESSION_ID
 from pyray.unread import MOST_AT_END
 
 SHUTDOWN_S = 1.0
@@ -49,6 +49,8 @@ class LocalConfig:
         object_store_bytes: Size of the heap.
         resources: Totals by name, CPU included.
         worker_limit: Most worker processes at a time, actors included.
+        restart_limit: Most restarts of one actor within `restart_window_ms`; 0: any number.
+        restart_window_ms: Begins with the first of them.
         log_to_driver: Mark the workers' output with who wrote it.
         prestart: Workers to start before anybody asks.
         preload: Modules that the supervisor imports, so that workers have them from the start.
@@ -62,6 +64,8 @@ class LocalConfig:
     object_store_bytes: int
     resources: dict[str, float]
     worker_limit: int = 4000
+    restart_limit: int = int(ACTOR_RESTART_LIMIT.default)
+    restart_window_ms: int = round(ACTOR_RESTART_WINDOW_S.default * 1000)
     log_to_driver: bool = True
     prestart: int = 1
     preload: list[str] = field(default_factory=list)
@@ -101,6 +105,7 @@ class LocalEngine(CoreEngine):
             config.worker_limit,
             {**units, UNKNOWN: 0},
             self._doorbell,
+            (config.restart_limit, config.restart_window_ms),
         )
         super().__init__()
         self._labels = config.labels

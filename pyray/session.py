@@ -170,6 +170,8 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         preload=["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])],
         runtime_env=validated(runtime_env or {}),
         labels=_labels(labels),
+        restart_limit=settings.ACTOR_RESTART_LIMIT.integer(),
+        restart_window_ms=round(settings.ACTOR_RESTART_WINDOW_S.value() * 1000),
         memory=MemorySettings.from_environment(os.environ),
         spill_directory=_spill_directory(kwargs),
         namespace=namespace or "",

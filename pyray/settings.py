@@ -215,6 +215,24 @@ CACHE_DIR: Final = Setting(
     shown_default="`~/.cache/pyray`",
     meaning="where copies of folders and installed packages are kept",
 )
+ACTOR_RESTART_LIMIT: Final = Number(
+    variable="PYRAY_actor_restart_limit",
+    reader="`init()`",
+    unit="restarts",
+    default=1000,
+    high=1e9,
+    whole=True,
+    meaning="most restarts of one actor within the window below, whatever its `max_restarts`; "
+    "0: any number",
+)
+ACTOR_RESTART_WINDOW_S: Final = Number(
+    variable="PYRAY_actor_restart_window_s",
+    reader="`init()`",
+    unit="seconds",
+    default=60,
+    high=1e6,
+    meaning="the window, which begins with the first of these restarts",
+)
 MEMORY_USAGE_THRESHOLD: Final = Number(
     variable="PYRAY_memory_usage_threshold",
     reader="`init()`",

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import os
 import select
 import signal
@@ -137,6 +138,8 @@ class Supervisor:
                     __import__(name)
             self.settings["preload"] = []
             _warn_of_threads()
+            gc.collect()
+            gc.freeze()  # collections in workers would copy all pages, and there is nothing to find
 
     def _become_worker(self, slot: int, journal_fd: int | None) -> NoReturn:
         try:

@@ -27,6 +27,7 @@ SYSTEMS: dict[str, System] = {
     "ppe": System("ProcessPoolExecutor", "systems.executor", "ProcessPool"),
     "pool": System("mp.Pool", "systems.pool", "MultiprocessingPool"),
     "joblib": System("joblib/loky", "systems.joblib_loky", "JoblibLoky"),
+    "gloo": System("torch gloo", "systems.gloo", "Gloo"),
     "serial": System("plain loop", "systems.serial", "Serial", is_peer=False),
     "limit": System("limit", "systems.limit", "Limit", is_peer=False),
 }

@@ -95,6 +95,19 @@ class Adapter:
         """Send each block through stages (`tasks.stage`); return its last element at the end."""
         refuse("no pipeline")
 
+    # --- numerical programs ------------------------------------------------------------------
+    def grid_search(self, values: FloatArray, labels: Any) -> float:
+        """Run `tasks.grid_search` with two jobs; return the best score."""
+        refuse("no backend of joblib")
+
+    def set_tensors(self, elements: int) -> None:
+        """Give each of two members a tensor of so many float32 ones."""
+        refuse("no collective operations")
+
+    def allreduce(self, count: int) -> list[float]:
+        """Sum up the tensors so many times; return the first and last element of each."""
+        refuse("no collective operations")
+
     # --- objects ------------------------------------------------------------------------------
     def put(self, value: Any) -> Handle:
         """Store a value where other processes reach it."""

@@ -56,6 +56,10 @@ class JoblibLoky(ExecutorAdapter):
         )
         return tasks.flatten(joblib.Parallel(n_jobs=self.workers)(calls))
 
+    def grid_search(self, values: FloatArray, labels: Any) -> float:
+        with joblib.parallel_backend("loky"):
+            return tasks.grid_search(values, labels, self.workers)
+
     def put(self, value: Any) -> Handle:
         self.dumped += 1
         path = f"{self.folder.name}/{self.dumped}"

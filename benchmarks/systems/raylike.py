@@ -3,6 +3,7 @@
 
 import functools
 import importlib
+import importlib.util
 import os
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 import tasks
 from tasks import FloatArray, Reading
 
-from systems.adapter import Adapter, Handle
+from systems.adapter import Adapter, Handle, refuse
 
 CHUNKS = 8
 """Ranges that the million floats are cut into: a few per worker, to even out their pace."""
@@ -95,6 +96,7 @@ class RayLike(Adapter):
 
     def stop(self) -> None:
         self.echoes.clear()
+        self.__dict__.pop("members", None)
         self.ray.shutdown()
 
     def version(self) -> str:
@@ -181,6 +183,35 @@ class RayLike(Adapter):
         for _ in range(stages):
             refs = [self.stage.remote(ref) for ref in refs]
         return [float(block[-1]) for block in self.ray.get(refs)]
+
+    # --- numerical programs ------------------------------------------------------------------
+    def grid_search(self, values: FloatArray, labels: Any) -> float:
+        try:
+            import joblib
+
+            importlib.import_module("sklearn")
+        except ImportError as error:
+            refuse(f"not installed: {error.name}")
+        importlib.import_module(f"{self.ray.__name__}.util.joblib").register_ray()
+        with joblib.parallel_backend("ray"):
+            return tasks.grid_search(values, labels, self.workers)
+
+    @functools.cached_property
+    def members(self) -> list[Any]:
+        """Two actors that have joined a group."""
+        if self.module == "ray" and importlib.util.find_spec("torch") is None:
+            refuse("its backend gloo needs torch")
+        member = self.ray.remote(num_cpus=0)(tasks.Member)
+        members = [member.remote() for _ in range(self.workers)]
+        self.ray.get([one.join.remote(self.module, 2, rank) for rank, one in enumerate(members)])
+        return members
+
+    def set_tensors(self, elements: int) -> None:
+        self.ray.get([one.set.remote(elements) for one in self.members])
+
+    def allreduce(self, count: int) -> list[float]:
+        ends = self.ray.get([one.allreduce.remote(count) for one in self.members])
+        return [element for both in ends for element in both]
 
     # --- objects ------------------------------------------------------------------------------
     def put(self, value: Any) -> Handle:

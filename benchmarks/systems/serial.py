@@ -1,6 +1,8 @@
 """One process and a plain loop: what parallel work has to beat to be worth it."""
 # ruff: noqa: ARG002 (each method takes what any system may need for its workload)
 
+from typing import Any
+
 import tasks
 from tasks import FloatArray
 
@@ -26,6 +28,9 @@ class Serial(Adapter):
         for _ in range(stages):
             blocks = [tasks.stage(block) for block in blocks]
         return [float(block[-1]) for block in blocks]
+
+    def grid_search(self, values: FloatArray, labels: Any) -> float:
+        return tasks.grid_search(values, labels, 1)
 
     def multiply(self, values: list[float], array: FloatArray) -> list[float]:
         times_ten = tasks.times_ten

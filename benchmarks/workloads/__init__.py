@@ -1,6 +1,6 @@
 """The workloads, in groups that share one fresh process per system and round."""
 
-from workloads import actors, floats, large, objects, pools, queues, startup, tasking
+from workloads import actors, floats, large, numeric, objects, pools, queues, startup, tasking
 from workloads.metric import Metric, Workload
 
 GROUPS: dict[str, tuple[Workload, ...]] = {
@@ -11,6 +11,7 @@ GROUPS: dict[str, tuple[Workload, ...]] = {
     "actors": actors.WORKLOADS,
     "floats": floats.WORKLOADS,
     "pools": pools.WORKLOADS,
+    "numeric": numeric.WORKLOADS,
     "queues": queues.WORKLOADS,
 }
 WORKLOADS: dict[str, Workload] = {w.name: w for group in GROUPS.values() for w in group}

@@ -150,15 +150,15 @@ cdef class Call:
         """Publish an item of its stream, whether there is room or not; False: nobody wants more."""
         return publish_item(&self.taken, value, PR_FLAG_ERROR if is_error else 0, self.task_name)
 
-    def has_room(self) -> bool:
-        """Whether another item may be published without a wait; else `wait_for_room` waits."""
+    def room(self) -> bool | None:
+        """Whether another item may be published; None: not now, `sleep_for_calls` will return when.
+
+        False: nobody wants more.
+        """
         if self.taken.stream_limit == 0:
             return True
-        return pr_stream_room(&context, self.taken.task, PR_NONE) != PR_EMPTY
-
-    def wait_for_room(self) -> bool:
-        """Wait until there is room for another item; False: nobody wants more."""
-        return wait_for_room(&self.taken)
+        status = pr_stream_room(&context, self.taken.task, pr_slot_at(&context, context.slot).latch)
+        return None if status == PR_EMPTY else status == PR_OK
 
     def end_stream(self) -> None:
         """All items are published: encode the result of the call itself."""
@@ -174,6 +174,10 @@ cdef class Call:
         if self.results is not None:
             self.results.give_up()
         self.results = failure_results(&self.taken, PR_CAUSE_CANCELLED)
+
+    def leave(self) -> None:
+        """Its results are that the actor has ended by its own wish."""
+        self.results = failure_results(&self.taken, PR_CAUSE_ACTOR_EXITED)
 
     def fail(self, error) -> None:
         """Encode an error, which stands for all results."""

@@ -254,6 +254,8 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t cpus
         uint32_t help_from
         uint32_t worker_limit
+        uint32_t restart_limit
+        uint32_t restart_window_ms
         uint32_t resource_count
         pr_session_resource *resources
         uint32_t small_tables

@@ -143,9 +143,17 @@ cdef int opened() except -1:
 
 
 def create_session(
-    heap_bytes: int, cpus: int, worker_limit: int, resources: dict[str, int], doorbell_fd: int
+    heap_bytes: int,
+    cpus: int,
+    worker_limit: int,
+    resources: dict[str, int],
+    doorbell_fd: int,
+    restarts: tuple[int, int],
 ) -> tuple[int, int]:
-    """Make a session and become its driver. Resources are in 1/10000. Returns both memfds."""
+    """Make a session and become its driver. Resources are in 1/10000. Returns both memfds.
+
+    `restarts`: so often an actor may restart within so many milliseconds; 0: any number.
+    """
     cdef pr_session_config config
     if is_open and not is_forked:
         raise RuntimeError("this process has a session already")
@@ -154,6 +162,7 @@ def create_session(
     memset(&config, 0, sizeof(config))
     config.heap_bytes, config.cpus, config.worker_limit = heap_bytes, cpus, worker_limit
     config.help_from = 2 * cpus + 2
+    config.restart_limit, config.restart_window_ms = restarts
     config.resource_count = len(resources)
     for i, (name, amount) in enumerate(resources.items()):
         copy_name(config.resources[i].name, name)

@@ -32,6 +32,10 @@ static void set_fields(struct pr_context *ctx, const struct pr_actor *a,
     TX_SET(ctx, a->name, PR_NONE);
     TX_SET(ctx, a->words, PR_NONE);
     TX_SET(ctx, a->created_ns, pr_tx_now(ctx));
+    TX_SET(ctx, a->recent_restarts, 0);
+    TX_SET(ctx, a->recent_since_ms, 0);
+    TX_SET(ctx, a->left_slot, PR_NONE);
+    TX_SET(ctx, a->left_generation, 0);
 }
 
 enum pr_status pr_actor_new(struct pr_context *ctx, const struct pr_actor_plan *plan,
@@ -189,6 +193,22 @@ static bool is_wanted(const struct pr_context *ctx, const struct pr_actor *a)
            a->cause == PR_CAUSE_NONE;
 }
 
+/* Counts one more restart, unless there have been too many of late. */
+static bool may_restart(struct pr_context *ctx, const struct pr_actor *a)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    uint32_t now = (uint32_t)(pr_tx_now(ctx) / 1000000u);
+    if (a->recent_restarts == 0 || now - a->recent_since_ms > root->restart_window_ms) {
+        TX_SET(ctx, a->recent_since_ms, now);
+        TX_SET(ctx, a->recent_restarts, 0);
+    }
+    if (root->restart_limit > 0 && a->recent_restarts >= root->restart_limit) return false;
+    TX_SET(ctx, a->recent_restarts, a->recent_restarts + 1);
+    if (a->restarts_left > 0) TX_SET(ctx, a->restarts_left, a->restarts_left - 1);
+    TX_SET(ctx, a->restarts, a->restarts + 1);
+    return true;
+}
+
 void pr_actor_lost(struct pr_context *ctx, pr_index actor, pr_index slot)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
@@ -199,8 +219,10 @@ void pr_actor_lost(struct pr_context *ctx, pr_index actor, pr_index slot)
         pr_actor_die(ctx, actor, memory ? PR_CAUSE_ACTOR_OUT_OF_MEMORY : PR_CAUSE_ACTOR_DIED, died);
         return;
     }
-    if (a->restarts_left > 0) TX_SET(ctx, a->restarts_left, a->restarts_left - 1);
-    TX_SET(ctx, a->restarts, a->restarts + 1);
+    if (!may_restart(ctx, a)) {
+        pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_RESTARTS, died);
+        return;
+    }
     TX_SET(ctx, a->state, PR_ACTOR_RESTARTING);
     TX_SET(ctx, a->wait_status, died->wait_status);
     TX_SET(ctx, a->process_id, died->process_id);
@@ -343,6 +365,15 @@ static void cancel_creation(struct pr_context *ctx, pr_index actor)
     pr_task_cancel(ctx, task, &failure);
 }
 
+/* The process of an actor that has left by itself, if it is still there: calls may run in it. */
+static void kill_what_it_left(struct pr_context *ctx, const struct pr_actor *a)
+{
+    if (a->left_slot == PR_NONE) return;
+    const struct pr_slot *s = pr_slot_at(ctx, a->left_slot);
+    if (s->generation == a->left_generation && s->state != PR_SLOT_DEAD)
+        pr_slot_request(ctx, a->left_slot, PR_REQUEST_KILL | PR_REQUEST_EXIT);
+}
+
 struct kill {
     struct pr_ref handle;
     bool no_restart;
@@ -354,7 +385,10 @@ static enum pr_status kill_actor(struct pr_context *ctx, void *argument)
     pr_index actor;
     PR_TRY(pr_actor_find(ctx, op->handle, &actor));
     const struct pr_actor *a = pr_actor_at(ctx, actor);
-    if (a->state == PR_ACTOR_DEAD) return PR_OK;
+    if (a->state == PR_ACTOR_DEAD) {
+        kill_what_it_left(ctx, a);
+        return PR_OK;
+    }
     if (!op->no_restart && a->restarts_left != 0 && is_wanted(ctx, a)) {
         if (a->slot != PR_NONE)
             pr_slot_request(ctx, a->slot,
@@ -389,6 +423,8 @@ static enum pr_status leave(struct pr_context *ctx, void *argument)
     TX_SET(ctx, s->requests, s->requests | PR_REQUEST_EXIT);
     pr_tx_wake(ctx, s->latch); /* another thread than this one may sleep on it */
     pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_EXITED, NULL);
+    TX_SET(ctx, a->left_slot, ctx->slot);
+    TX_SET(ctx, a->left_generation, s->generation);
     return PR_OK;
 }
 

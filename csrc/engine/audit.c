@@ -271,6 +271,8 @@ static enum pr_status walk_actor(struct audit *a, pr_index index, uint32_t *lane
     CHECK(pr_object_at(a->ctx, actor->handle)->producer == index);
     PR_TRY(walk_mailbox(a, actor, lanes, &count));
     CHECK(count <= actor->pending);
+    CHECK(actor->recent_restarts <= actor->restarts);
+    CHECK(actor->left_slot == PR_NONE || actor->state == PR_ACTOR_DEAD);
     if (actor->creation != PR_NONE) PR_TRY(count_ref(a, actor->creation));
     if (actor->words != PR_NONE) PR_TRY(count_ref(a, actor->words));
     if (actor->flags & PR_ACTOR_DETACHED) PR_TRY(count_ref(a, actor->handle));

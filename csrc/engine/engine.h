@@ -212,7 +212,11 @@ struct pr_actor {
     uint32_t label;    /* of its creation: engine/labels.h */
     uint64_t created_ns;
     uint32_t shape; /* of its creation */
-    uint32_t reserved[5];
+    uint32_t recent_restarts; /* since this time, which wraps: */
+    uint32_t recent_since_ms;
+    uint32_t left_slot; /* it left by itself, and calls may still run in this process; or none */
+    uint32_t left_generation;
+    uint32_t reserved[1];
 };
 _Static_assert(sizeof(struct pr_actor) == 128, "two cache lines");
 
@@ -346,6 +350,8 @@ struct pr_engine_root {
     uint32_t signal_requests; /* the supervisor looks for slots that ask for a signal */
     uint32_t cpu, gpu;        /* which resources these are, counted from 1; 0: there is none */
     uint32_t gpu_count;
+    uint32_t restart_limit;     /* most restarts of an actor within the window; 0: any number */
+    uint32_t restart_window_ms; /* which begins with the first of them */
     uint32_t pending_head, pending_tail; /* placement groups that wait for resources */
     uint64_t serial;
     uint64_t submitted, finished, failed, retried, deaths;
@@ -376,6 +382,7 @@ enum pr_cause {
     PR_CAUSE_STREAM_ENDED,      /* the mark at the end of a stream */
     PR_CAUSE_PLACEMENT_REMOVED, /* its placement group was removed */
     PR_CAUSE_ACTOR_PLACEMENT_REMOVED,
+    PR_CAUSE_ACTOR_RESTARTS, /* its process died, and it had restarted too often */
 };
 
 #define PR_KIND_FAILURE 255u /* the kind of an object whose value is a struct pr_failure */

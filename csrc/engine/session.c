@@ -158,6 +158,8 @@ static enum pr_status initialise(struct pr_context *ctx, void *argument)
     PR_TRY(pr_labels_init(ctx));
     TX_SET(ctx, root->worker_limit, config->worker_limit);
     TX_SET(ctx, root->help_from, config->help_from);
+    TX_SET(ctx, root->restart_limit, config->restart_limit);
+    TX_SET(ctx, root->restart_window_ms, config->restart_window_ms);
     TX_SET(ctx, root->start_limit, PR_MAX(1u, config->cpus * PR_START_LIMIT_PER_CPU));
     TX_SET(ctx, root->resource_count, config->resource_count);
     for (uint32_t i = 0; i < config->resource_count; i++) {

@@ -14,6 +14,7 @@ struct pr_session_config {
     uint32_t cpus;         /* for the limit of workers that start at a time */
     uint32_t help_from;    /* waiting tasks from which on tasks help each other (engine/help.h) */
     uint32_t worker_limit; /* most worker processes at a time, actors included */
+    uint32_t restart_limit, restart_window_ms; /* as in struct pr_engine_root */
     uint32_t resource_count;
     struct pr_session_resource resources[PR_RESOURCE_MAX];
     uint32_t small_tables; /* tests: tables small enough to copy at every crash point */

@@ -48,6 +48,8 @@ void fixture_create(struct pr_context *ctx, uint64_t heap_bytes, uint32_t small_
                                        .cpus = 4,
                                        .worker_limit = 8,
                                        .help_from = 1,
+                                       .restart_limit = FIXTURE_RESTARTS,
+                                       .restart_window_ms = 3600000,
                                        .resource_count = 2,
                                        .small_tables = small_tables};
     strcpy(config.resources[0].name, "CPU");

@@ -12,6 +12,7 @@
 int fixture_directory(void);
 uint32_t fixture_files(void);
 
+#define FIXTURE_RESTARTS 6u /* so often an actor may restart */
 void fixture_create(struct pr_context *ctx, uint64_t heap_bytes, uint32_t small_tables);
 /* Another process of the session: a driver or the supervisor. */
 void fixture_attach(struct pr_context *ctx, const struct pr_context *to, enum pr_slot_kind kind);

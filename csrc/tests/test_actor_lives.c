@@ -197,6 +197,37 @@ static void an_actor_that_leaves_does_not_restart(void)
     close_session();
 }
 
+static void a_kill_reaches_what_has_left(void)
+{
+    struct pr_taken taken;
+    open_session();
+    struct pr_ref actor = create();
+    struct pr_ref running = call(actor, -1, 0);
+    OK(pr_take(&worker, &taken));
+    OK(pr_actor_leave(&worker, actor));
+    CHECK(!(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL));
+    OK(pr_actor_kill(&driver, actor, true));
+    CHECK(pr_slot_at(&driver, worker.slot)->requests & PR_REQUEST_KILL);
+    die_and_start_again(false); /* the next process has its slot */
+    CHECK(cause_of(running) == PR_CAUSE_ACTOR_EXITED);
+    OK(pr_actor_kill(&driver, actor, true));
+    CHECK(pr_slot_at(&driver, worker.slot)->requests == 0);
+    close_session();
+}
+
+static void so_many_restarts_in_a_while_and_no_more(void)
+{
+    open_session();
+    plan.restarts = -1;
+    struct pr_ref actor = create();
+    for (uint32_t i = 0; i < FIXTURE_RESTARTS; i++) die_and_start_again(true);
+    struct pr_ref waits = call(actor, -1, 0);
+    die_and_start_again(false);
+    CHECK(cause_of(waits) == PR_CAUSE_ACTOR_RESTARTS);
+    CHECK(cause_of(call(actor, -1, 0)) == PR_CAUSE_ACTOR_RESTARTS);
+    close_session();
+}
+
 static void groups_have_mailboxes_of_their_own(void)
 {
     struct pr_taken taken[4];
@@ -271,6 +302,8 @@ int main(int argc, char **argv)
     RUN(calls_between_wait_if_they_may_be_repeated);
     RUN(a_kill_may_leave_restarts);
     RUN(an_actor_that_leaves_does_not_restart);
+    RUN(a_kill_reaches_what_has_left);
+    RUN(so_many_restarts_in_a_while_and_no_more);
     RUN(groups_have_mailboxes_of_their_own);
     RUN(so_many_calls_and_no_more);
     RUN(retries_of_exceptions_and_deaths_share_a_count);

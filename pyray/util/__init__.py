@@ -4,6 +4,7 @@ from pyray.actors import list_named_actors as list_named_actors
 from pyray.serializability import deregister_serializer as deregister_serializer
 from pyray.serializability import inspect_serializability as inspect_serializability
 from pyray.serializability import register_serializer as register_serializer
+from pyray.util.actor_group import ActorGroup as ActorGroup
 from pyray.util.actor_pool import ActorPool as ActorPool
 from pyray.util.placement_group import get_current_placement_group as get_current_placement_group
 from pyray.util.placement_group import get_placement_group as get_placement_group
@@ -14,6 +15,7 @@ from pyray.util.waiting import as_completed as as_completed
 from pyray.util.waiting import map_unordered as map_unordered
 
 __all__ = [
+    "ActorGroup",
     "ActorPool",
     "as_completed",
     "deregister_serializer",

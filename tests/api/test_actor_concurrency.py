@@ -118,6 +118,31 @@ def test_exit_of_a_threaded_actor_lets_running_calls_end() -> None:
     assert ray.get([waiting, opening]) == ["through", "through"]
 
 
+def test_a_kill_ends_calls_that_an_exit_has_left_running() -> None:
+    meeting = meeting_class().options(max_concurrency=3).remote(1)
+    pid = ray.get(meeting.pid.remote())
+    waiting = meeting.wait.remote()
+    with pytest.raises(ActorDiedError, match="left by itself"):
+        ray.get(meeting.exit.remote())
+    assert ray.wait([waiting], timeout=0)[0] == []  # who asked is told while others run
+    ray.kill(meeting)
+    with pytest.raises(ActorDiedError):
+        ray.get(waiting)
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 10, "the end of the process")
+
+
+def test_the_exit_of_an_asynchronous_actor_is_told_while_others_run() -> None:
+    actor = async_class().remote()
+    waiting = actor.wait.remote()
+    ray.get(actor.__ray_call__.remote(lambda self: self.running))
+    with pytest.raises(ActorDiedError, match="left by itself"):
+        ray.get(actor.exit.remote())
+    assert ray.wait([waiting], timeout=0)[0] == []
+    ray.kill(actor)
+    with pytest.raises(ActorDiedError):
+        ray.get(waiting)
+
+
 def test_death_fails_or_repeats_all_running_calls(tmp_path: Path) -> None:
     @ray.remote(max_concurrency=4, max_restarts=1)
     class Together:

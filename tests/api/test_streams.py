@@ -524,3 +524,26 @@ def test_nil_reference_is_refused_by_get() -> None:
     assert not ray.put(1).is_nil()
     with pytest.raises(ValueError, match="ObjectRef"):
         ray.get(nil)
+
+
+@pytest.mark.parametrize("kind", ["asynchronous", "plain"])
+def test_stalled_streams_of_one_actor_do_not_hold_up_others(kind: str) -> None:
+    @ray.remote
+    class Asynchronous:
+        async def asynchronous(self, count: int) -> AsyncIterator[int]:
+            for number in range(count):
+                yield number
+
+        def plain(self, count: int) -> Iterator[int]:
+            yield from range(count)
+
+        async def one(self) -> int:
+            return 1
+
+    actor = Asynchronous.remote()
+    method = getattr(actor, kind).options(_generator_backpressure_num_objects=1)
+    stalled = [method.remote(3) for _ in range(40)]  # more than any pool of threads would serve
+    assert ray.get(actor.one.remote(), timeout=PATIENCE_S) == 1
+    assert values(method.remote(20)) == [*range(20)]
+    del stalled[:20]
+    assert [values(stream) for stream in stalled] == [[0, 1, 2]] * 20

@@ -263,9 +263,10 @@ class ActorHandle:
 
     def __getattr__(self, name: str) -> ActorMethod:
         """Return the method of that name."""
-        if name.startswith("__") and name.endswith("__") and name not in SPECIAL:
+        info = self.__dict__.get("_info")
+        if info is None:  # a copy that is being made
             raise AttributeError(name)
-        found = self._info.method(name)
+        found = info.method(name)
         if found is None:
             raise AttributeError(f"'{self._info.class_name}' object has no attribute '{name}'")
         method = ActorMethod(self._target, self._info, name, found)

@@ -47,8 +47,13 @@ SPECIAL: Final = {
 """Methods that every actor has."""
 
 
+OF_EVERY_OBJECT: Final = frozenset(dir(object))
+
+
 def methods_of(cls: type, *, records: bool = True) -> dict[str, Method]:
-    """Return the methods of a class by name; private ones, class and static methods included.
+    """Return the methods of a class by name: private, special, class and static ones included.
+
+    Of the special ones not those that every object has, since a handle has its own.
 
     Args:
         cls: The actor's class.
@@ -56,7 +61,7 @@ def methods_of(cls: type, *, records: bool = True) -> dict[str, Method]:
     """
     methods: dict[str, Method] = {}
     for name, function in inspect.getmembers(cls, callable):
-        if name.startswith("__") and name.endswith("__") and name != "__call__":
+        if name in OF_EVERY_OBJECT:
             continue
         if inspect.isfunction(inspect.unwrap(function)) or inspect.ismethod(function):
             options = options_of(function)

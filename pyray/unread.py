@@ -9,6 +9,8 @@ from pyray import exceptions, settings
 logger = logging.getLogger("pyray")
 
 MOST_AT_END = 20
+EXPECTED = exceptions.TaskCancelledError, exceptions.ObjectRefStreamEndOfStreamError
+"""Of a task that was not wanted any more, or a stream's usual end."""
 
 
 def report(error: BaseException) -> None:
@@ -18,6 +20,6 @@ def report(error: BaseException) -> None:
         error: What `ray.get` would have raised.
     """
     setting = settings.IGNORE_UNHANDLED_ERRORS
-    if setting.value() or isinstance(error, exceptions.TaskCancelledError):
+    if setting.value() or isinstance(error, EXPECTED):
         return
     logger.error("Unhandled error (suppress with '%s=1'): %s", setting.variable, error)

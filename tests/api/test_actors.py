@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from typing import Any
@@ -254,3 +255,24 @@ def test_kill_of_anything_else_is_refused(wrong: Any) -> None:
 def test_get_of_a_handle_is_refused() -> None:
     with pytest.raises(ValueError, match="Invalid type of object refs"):
         ray.get(counter_class().remote())
+
+
+def test_special_methods_are_called_as_others() -> None:
+    @ray.remote
+    class Sequence:
+        def __call__(self, value: int) -> int:
+            return value + 1
+
+        def __len__(self) -> int:
+            return 3
+
+        def __getitem__(self, index: int) -> int:
+            return 10 * index
+
+    actor: Any = Sequence.remote()
+    assert ray.get([actor.__call__.remote(1), actor.__len__.remote()]) == [2, 3]
+    assert ray.get(actor.__getitem__.remote(4)) == 40
+    assert ray.get(ray.get(ray.put(actor)).__len__.remote()) == 3
+    with pytest.raises(AttributeError, match="'Sequence' object has no attribute '__iter__'"):
+        _ = actor.__iter__
+    assert copy.copy(actor) == actor

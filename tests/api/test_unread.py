@@ -138,3 +138,16 @@ def test_death_of_a_worker_is_reported_too() -> None:
     """)
     assert len(found) == 1
     assert "worker died unexpectedly" in found[0]
+
+
+def test_the_end_of_a_stream_is_no_error() -> None:
+    found = reports("""
+    @ray.remote
+    def numbers(count):
+        yield from range(count)
+
+    streams = [numbers.remote(2) for _ in range(3)]
+    assert [[ray.get(ref) for ref in stream] for stream in streams] == [[0, 1]] * 3
+    ray.shutdown()
+    """)
+    assert found == []

@@ -32,6 +32,8 @@ TRIM_BYTES = 64 << 20
 """How much freed memory a worker keeps at the end of its heap."""
 MAP_BYTES = 32 << 20
 """Blocks from this size on are mapped and unmapped each time (the most that glibc allows)."""
+MALLOC_IS_CHOSEN = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ)
+"""The user has told malloc what to do."""
 WORKER_OOM_SCORE = 1000
 """The kernel takes workers before the driver and the supervisor (Ray's value)."""
 
@@ -90,8 +92,7 @@ def _enter_environment(engine: CoreEngine, packed: str) -> None:
 
 def _keep_memory() -> None:
     """Have malloc keep its pages between tasks: fresh ones cost more than most work on them."""
-    is_chosen = any(name.startswith("MALLOC_") for name in os.environ)
-    if not is_chosen and "GLIBC_TUNABLES" not in os.environ:
+    if not MALLOC_IS_CHOSEN:
         _core.keep_memory(TRIM_BYTES, MAP_BYTES)
 
 
@@ -102,8 +103,7 @@ def _prepare_process(journal_fd: int | None, *, log_to_driver: bool) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's
     signal.signal(INTERRUPT, _interrupt)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(str(WORKER_OOM_SCORE), "ascii")
+    stacks.tell_kernel("oom_score_adj", str(WORKER_OOM_SCORE))
     stacks.name_process(stacks.WORKER_NAME)
     os.environ[OWNER] = str(os.getpid())
     note = None

@@ -26,7 +26,7 @@ PY := $(VENV)/bin/python
 LIBRARY := $(wildcard $(patsubst %,csrc/%/*.c,base os shm store engine))
 HEADERS := $(wildcard csrc/*.h csrc/*/*.h)
 BINDINGS := $(wildcard csrc/bindings/*.px[di] csrc/bindings/*.pyx)
-C_TESTS ?= $(notdir $(basename $(wildcard csrc/tests/test_*.c)))
+C_TESTS ?= $(notdir $(basename $(wildcard csrc/tests/test_*.c csrc/tests/fuzz_*.c)))
 C_TEST_SUPPORT := $(filter-out $(wildcard csrc/tests/test_*.c csrc/tests/fuzz_*.c),$(wildcard csrc/tests/*.c))
 
 ##@ What to call
@@ -67,11 +67,12 @@ tsan: c-tests-tsan ## C unit tests under ThreadSanitizer
 # Bounded: each line has a time limit of its own, 30 minutes in all.
 STORM_SEED ?= $(shell shuf -i 1-999999 -n 1)
 .PHONY: storm
-storm: c-programs-release $(VENV)/.installed-test build/extension.stamp ## deaths at random and at every instruction, checked (28 minutes)
+storm: c-programs-release $(VENV)/.installed-test build/extension.stamp ## deaths at random and at every instruction, checked (30 minutes)
 	@echo "storm with STORM_SEED=$(STORM_SEED)"
 	@timeout 300 build/release/test_step --seed=$(STORM_SEED) --each=0 --seconds=240
 	@timeout 180 build/release/test_crash --seed=$(STORM_SEED) --seconds=120
 	@timeout 120 build/release/test_kill --seed=$(STORM_SEED) --seconds=60
+	@timeout 120 build/release/fuzz_tables --seed=$(STORM_SEED) --seconds=100
 	@timeout 720 $(PY) -m tests.storm --seed $(STORM_SEED) --minutes 8 --pause 0.6
 	@timeout 360 $(PY) -m tests.storm.driver_kills --seed $(STORM_SEED) --times 1000 --seconds 300
 
@@ -159,6 +160,8 @@ build/$(1)/%.o: csrc/%.c Makefile
 build/$(1)/libpyraycore.a: $$(LIBRARY:csrc/%.c=build/$(1)/%.o) $$(C_TEST_SUPPORT:csrc/%.c=build/$(1)/%.o)
 	@rm -f $$@ && ar rcs $$@ $$^
 build/$(1)/test_%: build/$(1)/tests/test_%.o build/$(1)/libpyraycore.a
+	@$$(CC) $$(FLAGS) $$(FLAGS_$(1)) $$^ -lm -o $$@
+build/$(1)/fuzz_%: build/$(1)/tests/fuzz_%.o build/$(1)/libpyraycore.a
 	@$$(CC) $$(FLAGS) $$(FLAGS_$(1)) $$^ -lm -o $$@
 .PHONY: c-programs-$(1) c-tests-$(1)
 c-programs-$(1): $$(C_TESTS:%=build/$(1)/%)

@@ -7,19 +7,24 @@ its name. The kernel gives a dead process's lock back; what it had begun is remo
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import fnmatch
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from pyray import settings
 
 NEVER_COPIED = ("__pycache__", ".git", ".venv")
+ATTEMPTS = 5
+"""How often to copy what changes meanwhile."""
 
 
 def cache_folder() -> Path:
@@ -92,6 +97,8 @@ def files_of(folder: Path, excludes: list[str]) -> list[str]:
     Args:
         folder: Where they are.
         excludes: Patterns as in .gitignore, which counts too.
+
+    Only regular files count, and links to them.
     """
     patterns = [*excludes, *_ignored(folder)]
     found = []
@@ -103,44 +110,115 @@ def files_of(folder: Path, excludes: list[str]) -> list[str]:
             for name in folders
             if name not in NEVER_COPIED and not _excluded(prefix + name, patterns)
         )
-        found += [prefix + name for name in files if not _excluded(prefix + name, patterns)]
+        found += [
+            prefix + name
+            for name in files
+            if not _excluded(prefix + name, patterns) and (folder / prefix / name).is_file()
+        ]
     return sorted(found)
+
+
+class _Moved(Exception):  # noqa: N818  (no error of anybody's)
+    """A file changed while it was copied."""
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Yield a regular file's bytes; OSError if it is another kind of file, never waiting for it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        while chunk := file.read(1 << 20):
+            yield chunk
+
+
+def _mode(path: Path) -> int:
+    return 0o700 if path.stat().st_mode & 0o100 else 0o600
+
+
+def file_digest(path: Path) -> Any:
+    """Return the hash of a file: of its bytes, and whether it may be executed."""
+    digest = hashlib.blake2b(_mode(path).to_bytes(2, "big"), digest_size=16)
+    for chunk in _chunks(path):
+        digest.update(chunk)
+    return digest
+
+
+def folder_digest(folder: Path, excludes: list[str], name: str = "") -> Any:
+    """Return the hash of a folder: of the names and contents of the files that count."""
+    digest = hashlib.blake2b(name.encode(), digest_size=16)
+    for relative in files_of(folder, excludes):
+        text = os.fsencode(relative)
+        digest.update(len(text).to_bytes(8, "big") + text + file_digest(folder / relative).digest())
+    return digest
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mode = _mode(source)
+    with target.open("wb") as file:
+        for chunk in _chunks(source):
+            file.write(chunk)
+    target.chmod(mode)
 
 
 def folder_copy(folder: Path, excludes: list[str], name: str = "") -> Path:
     """Return a copy of a folder as it is now; equal contents have one copy.
 
+    Sockets, pipes and devices in it are left out.
+
     Args:
         folder: What to copy.
         excludes: Patterns of what to leave out.
         name: Put the copy below a folder of this name, and return what that is in.
+
+    Raises:
+        OSError: If it changes all the time, or cannot be read.
     """
-    digest = hashlib.blake2b(name.encode(), digest_size=16)
-    files = files_of(folder, excludes)
-    for relative in files:
-        content = (folder / relative).read_bytes()
-        for part in (relative.encode(), content):
-            digest.update(len(part).to_bytes(8, "big") + part)
 
-    def make(target: Path) -> None:
-        target = target / name
-        target.mkdir(exist_ok=True)
-        for relative in files:
-            (target / relative).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(folder / relative, target / relative)
+    def copy(target: Path) -> None:
+        (target / name).mkdir(exist_ok=True)
+        for relative in files_of(folder, excludes):
+            _copy(folder / relative, target / name / relative)
 
-    return made_once("folders", digest.hexdigest(), make)
+    return _copied(
+        lambda: folder_digest(folder, excludes, name).hexdigest(),
+        copy,
+        lambda target: folder_digest(target / name, [], name).hexdigest(),
+        folder,
+    )
 
 
 def file_copy(path: Path) -> Path:
     """Return a folder with a copy of one file."""
-    content = path.read_bytes()
-    digest = hashlib.blake2b(path.name.encode() + b"\0" + content, digest_size=16).hexdigest()
-    return made_once("folders", digest, lambda target: _write(target / path.name, content))
+
+    def digest(at: Path) -> str:
+        named = hashlib.blake2b(os.fsencode(path.name) + b"\0" + file_digest(at).digest())
+        return named.hexdigest()[:32]
+
+    return _copied(
+        lambda: digest(path),
+        lambda target: _copy(path, target / path.name),
+        lambda target: digest(target / path.name),
+        path,
+    )
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+def _copied(
+    ask: Callable[[], str], copy: Callable[[Path], Any], check: Callable[[Path], str], what: Path
+) -> Path:
+    """Make a copy under the hash of what it is a copy of: not of what that was a moment ago."""
+    for _ in range(ATTEMPTS):
+        digest = ask()
+
+        def make(target: Path, digest: str = digest) -> None:
+            copy(target)
+            if check(target) != digest:
+                raise _Moved
+
+        with contextlib.suppress(_Moved, FileNotFoundError):
+            return made_once("folders", digest, make)
+    raise OSError(errno.EBUSY, "changed each time that it was copied", str(what))
 
 
 def unpacked(archive: Path) -> Path:

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pyray.env_cache import made_once
+from pyray.env_cache import file_digest, folder_digest, made_once
 from pyray.exceptions import RuntimeEnvSetupError
 
 LAST_LINES = 15
+NOT_SOURCE = ["build", "dist", "*.egg-info"]
+"""What installing a folder leaves in it: no reason to install it anew."""
 
 
 def requirements_of(field: Any) -> tuple[list[str], list[str]]:
@@ -60,6 +62,21 @@ def installer(tool: str) -> list[str]:
     )
 
 
+def local_path(requirement: str) -> Path | None:
+    """Return the file or folder that a requirement names: a path, one with extras, or a URL.
+
+    Example:
+        >>> local_path("numpy>=2"), local_path("/[extra]"), local_path("tool @ file:///")
+        (None, PosixPath('/'), PosixPath('/'))
+    """
+    text = requirement.partition(" @ ")[2] or requirement
+    text = text.removeprefix("-e ").removeprefix("file://").strip()
+    for path in (Path(text), Path(text.partition("[")[0] or text)):
+        if path.exists() and (path.is_file() or path.is_dir()):
+            return path
+    return None
+
+
 def installed(
     tool: str, requirements: list[str], options: list[str], timeout_s: float | None
 ) -> Path:
@@ -76,8 +93,11 @@ def installed(
     """
     key = json.dumps([sys.version, sys.platform, sorted(requirements), options])
     for requirement in requirements:
-        if (path := Path(requirement)).is_file():
-            key += hashlib.blake2b(path.read_bytes()).hexdigest()
+        path = local_path(requirement)
+        if path is not None and path.is_dir():
+            key += folder_digest(path, NOT_SOURCE).hexdigest()
+        elif path is not None:
+            key += file_digest(path).hexdigest()
     digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
     return made_once(
         "packages",

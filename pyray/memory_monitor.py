@@ -62,6 +62,8 @@ class Verdict:
     Args:
         slot: The worker's slot.
         pid: Its process id.
+        serial: Serial number of the task that it runs, 0: none. The verdict is on this task.
+        is_actor: The worker has an actor, and the verdict is on that.
         words: Who used how much, and why it was this one.
         is_alone: No other task ran: it may be too large for the machine, and to run it again and
             again without counting would not end.
@@ -69,6 +71,8 @@ class Verdict:
 
     slot: int
     pid: int
+    serial: int
+    is_actor: bool
     words: str
     is_alone: bool
 
@@ -144,14 +148,15 @@ class MemoryMonitor:
         names = {w["pid"]: w["name"] or "idle worker" for w in workers}
         sizes |= {pid: private_bytes(pid) for pid in self.others.values()}
         names |= {pid: name for name, pid in self.others.items()}
-        slot, pid = victim["slot"], victim["pid"]
+        slot, pid, serial = victim["slot"], victim["pid"], victim["serial"]
         lines = [
             f"Memory was short: {_size(used)} of {_size(limit)} in use, {most}.",
             f"Worker {pid} ({names[pid]}) was stopped: {reason(victim)}.",
             "Top memory users:",
             *top_users(sizes, names),
         ]
-        return Verdict(slot, pid, "\n".join(lines), is_alone=self.running_tasks() < 2)
+        is_alone, is_actor = self.running_tasks() < 2, bool(victim["is_actor"])
+        return Verdict(slot, pid, serial, is_actor, "\n".join(lines), is_alone)
 
     def _say_helpless(self, used: int, limit: int) -> None:
         if not self.helpless:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TextIO, TypeVar
 
 from pyray import _core
+from pyray.culprit import can_be_pickled, parts
 
 _T = TypeVar("_T")
 
@@ -117,41 +117,16 @@ def _hashable(failures: Any) -> Iterator[FailureTuple]:
 def _inspect(
     found: FailureTuple, depth: int, failures: dict[int, FailureTuple], seen: set[int]
 ) -> bool:
-    if _can_be_pickled(found.obj):
+    if can_be_pickled(found.obj):
         return True
     if id(found.obj) in seen:
         return False
     seen.add(id(found.obj))
-    deeper = list(_parts(found.obj)) if depth > 0 else []
+    deeper = list(parts(found.obj)) if depth > 0 else []
     fine = [
-        _inspect(FailureTuple(part, name, found.obj), depth - 1, failures, seen)
-        for name, part in deeper
+        _inspect(FailureTuple(part.value, part.name, found.obj), depth - 1, failures, seen)
+        for part in deeper
     ]
     if all(fine):  # nothing inside is to blame
         failures[id(found.obj)] = found
     return False
-
-
-def _can_be_pickled(value: Any) -> bool:
-    try:
-        _core.trial_dumps(value)
-    except Exception:  # noqa: BLE001  (whatever a value's own code raises)
-        return False
-    return True
-
-
-def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what a value refers to, with its name there."""
-    if inspect.isfunction(value):
-        closure = inspect.getclosurevars(value)
-        yield from closure.nonlocals.items()
-        yield from closure.globals.items()
-    elif isinstance(value, Mapping):
-        yield from ((str(key), part) for key, part in value.items())
-    elif isinstance(value, list | tuple | set | frozenset):
-        yield from ((f"[{index}]", part) for index, part in enumerate(value))
-    elif inspect.ismethod(value):
-        yield "__self__", value.__self__
-    else:
-        members = vars(value) if hasattr(value, "__dict__") else {}
-        yield from ((name, part) for name, part in members.items() if not name.startswith("__"))

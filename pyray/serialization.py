@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pickle import PickleBuffer
 from typing import TYPE_CHECKING, Any
 
-from pyray import _core
+from pyray import _core, culprit
 from pyray._core import PICKLING_ERRORS
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def export(code: Callable[..., Any], key: Any) -> ObjectRef:
     try:
         ref, size_bytes = _core.put_code((key, code))
     except PICKLING_ERRORS as error:
-        raise TypeError(f"Could not serialize the {kind} {name}: {error}") from error
+        words = culprit.in_words(code, name)
+        raise TypeError(f"Could not serialize the {kind} {name}: {error}{words}") from error
     if size_bytes > CODE_LIMIT_BYTES:
         raise ValueError(
             f"The {kind} {name} is too large ({size_bytes >> 20} MiB > "
@@ -63,7 +64,8 @@ def export(code: Callable[..., Any], key: Any) -> ObjectRef:
 
 def not_serializable(what: str, value: Any, error: Exception) -> TypeError:
     """Return the error that names what could not be pickled."""
-    return TypeError(f"Could not serialize {what} {_short.repr(value)}: {error}")
+    words = culprit.in_words(value, "the value")
+    return TypeError(f"Could not serialize {what} {_short.repr(value)}: {error}{words}")
 
 
 def unfit_argument(

@@ -175,7 +175,8 @@ class Supervisor:
         verdict = self.condemned.pop(slot, None)
         if verdict is None and status == signal.SIGKILL and self.memory.kernel_has_killed():
             words = "The kernel's out-of-memory killer has struck: it was probably its victim."
-            verdict = Verdict(slot, pid, words, is_alone=self.memory.running_tasks() < 2)
+            is_alone = self.memory.running_tasks() < 2
+            verdict = Verdict(slot, pid, 0, False, words, is_alone)  # noqa: FBT003
         words = self.journals.take(pid, _core.running_serial(slot))
         if verdict is None:
             _core.sweep(slot, status, words if status else "")
@@ -242,6 +243,8 @@ class Supervisor:
         """Stop a worker when memory is short; the next one when this one is gone."""
         if self.condemned or (verdict := self.memory.look()) is None:
             return
+        if not _core.condemn(verdict.slot, verdict.serial, verdict.is_actor):
+            return  # it runs another task by now; it ends after that
         self.condemned[verdict.slot] = verdict
         _kill_group(verdict.pid)
         # What it did may begin again at once: not before somebody has looked at memory again.

@@ -1,8 +1,9 @@
 """The Promela models of the protocol: no error in them, and an error in every mutant of them.
 
 undo.pml is the undo log under one robust lock; sched.pml is scheduling, wake-ups and recovery with
-deaths at any point. A mutant is made by defining a BUG_ macro that the model's text mentions. Needs
-Debian's `spin` and gcc; skipped where they are not installed.
+deaths at any point; spill.pml is where an object's bytes are, cancel.pml who is told of a
+cancellation, restart.pml an actor's calls in its lives. A mutant is made by defining a BUG_ macro
+that the model's text mentions. Needs Debian's `spin` and gcc; skipped where they are not installed.
 """
 
 from __future__ import annotations
@@ -15,8 +16,21 @@ from pathlib import Path
 import pytest
 
 MODELS = Path(__file__).parent / "models"
-SIZES = {"undo.pml": [], "sched.pml": ["-DNT=2", "-DNW=1", "-DKILLS=1"]}
-LARGER = {"undo.pml": ["-DKILLS=3"], "sched.pml": ["-DNT=2", "-DNW=2", "-DKILLS=1"]}
+SIZES = {
+    "undo.pml": [],
+    "sched.pml": ["-DNT=2", "-DNW=1", "-DKILLS=1"],
+    "spill.pml": ["-DKILLS=1"],
+    "cancel.pml": [],
+    "restart.pml": [],
+}
+FORCED = {"BUG_LOOKS_NOT_AT_PARENT": ["-DFORCE"]}
+"""What else a mutant needs in order to matter."""
+LARGER = {
+    "undo.pml": ["-DKILLS=3"],
+    "sched.pml": ["-DNT=2", "-DNW=2", "-DKILLS=1"],
+    "spill.pml": ["-DKILLS=2"],
+    "restart.pml": ["-DNCALLS=4", "-DKILLS=3"],
+}
 """More deaths or workers than the default run checks: seven minutes on two cores."""
 
 
@@ -54,6 +68,8 @@ def errors(model: str, defines: list[str], folder: Path, limit_s: float = 50) ->
 @pytest.mark.parametrize("model", SIZES)
 def test_model_has_no_error(model: str, tmp_path: Path) -> None:
     assert errors(model, SIZES[model], tmp_path) == 0
+    if model == "cancel.pml":
+        assert errors(model, [*SIZES[model], "-DFORCE"], tmp_path) == 0
 
 
 @pytest.mark.slow
@@ -67,4 +83,4 @@ def test_larger_model_has_no_error(model: str, tmp_path: Path) -> None:
     ("model", "mutant"), [(model, mutant) for model in SIZES for mutant in mutants(model)]
 )
 def test_mutant_of_model_is_caught(model: str, mutant: str, tmp_path: Path) -> None:
-    assert errors(model, [*SIZES[model], f"-D{mutant}"], tmp_path) > 0
+    assert errors(model, [*SIZES[model], *FORCED.get(mutant, []), f"-D{mutant}"], tmp_path) > 0

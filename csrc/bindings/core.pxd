@@ -168,6 +168,7 @@ cdef extern from "pyray_core.h" nogil:
         uint64_t size_bytes
         uint64_t number
         int error
+    pr_status pr_spill_drop_copies(pr_context *ctx)
     pr_status pr_restore_begin(pr_context *ctx, pr_ref ref, pr_restore *restore)
     pr_status pr_restore_locate(pr_context *ctx, pr_ref ref, pr_restore *restore)
     pr_status pr_restore_read(pr_context *ctx, pr_restore *restore, uint8_t *target)
@@ -329,8 +330,10 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t is_running
         int32_t retries_left
         uint64_t started_ns
+        uint64_t serial
         char *name
     uint64_t pr_running_serial(const pr_context *ctx, pr_index slot)
+    pr_status pr_worker_condemn(pr_context *ctx, pr_index slot, uint64_t serial, pr_bool is_actor)
     pr_status pr_workers_view(pr_context *ctx, pr_worker_view *views, uint32_t capacity,
                               uint32_t *count)
 

@@ -2,6 +2,7 @@
 
 cdef extern from "engine/help.h" nogil:
     pr_status pr_help_take(pr_context *ctx, pr_index waiting, pr_ref awaited, pr_taken *taken)
+    pr_status pr_help_give_back(pr_context *ctx, pr_index task)
 
 cdef object translate_error = None   # as worker_loop was given it
 cdef uint32_t HELP_FRAMES = 250   # a helped task has most of Python's recursion limit left
@@ -64,9 +65,19 @@ cdef class Helped:
     cdef pr_taken taken
 
     def __call__(self):
-        cdef Results results = run(&self.taken, translate_error)
+        cdef Results results
+        try:
+            results = run(&self.taken, translate_error)
+        except SystemExit:   # it may leave a process of its own, not that of those who wait for it
+            self.give_back()
+            return
         status = pr_finish(&context, self.taken.task, results.values, len(results.encoded), NULL)
         if status != PR_OK:   # as at the end of the worker's loop: this process cannot go on
+            os._exit(1)
+
+    cdef give_back(self):
+        status = pr_help_give_back(&context, self.taken.task)
+        if status != PR_OK:
             os._exit(1)
 
 

@@ -112,8 +112,10 @@ cdef bint spill(uint64_t need, Patience *patience) except -1:
         PyMem_Free(job.items)
     if status == PR_OK:
         return True
-    if not patience.cleaned:   # files to be deleted may be what fills the disk
+    if not patience.cleaned:   # what nobody needs may be what fills the disk
         patience.cleaned = True
+        if pr_spill_drop_copies(&context) == PR_CORRUPT:
+            return False
         clean_spill_files()
         return True
     patience.disk_error = job.error or EIO
@@ -254,6 +256,8 @@ cdef Found bring_back(pr_ref ref) except *:
         status = pr_restore_begin(&context, ref, &restore)
         if status == PR_OK:
             status = read_file(&restore, NULL, True)
+            if status != PR_OK and is_short_of_files(&restore) and pause(&patience, PATIENCE_NS):
+                continue
             if status != PR_OK:
                 raise_unreadable(&restore)
             return RESTORED
@@ -316,8 +320,20 @@ cdef read_privately(pr_ref ref, pr_restore *restore):
     raise_unreadable(restore)
 
 
+cdef bint is_short_of_files(const pr_restore *restore) noexcept:
+    return restore.error == EMFILE or restore.error == ENFILE
+
+
 cdef int raise_unreadable(const pr_restore *restore) except -1:
     where = f"{spill_path}/{restore.number}.spill"
+    if is_short_of_files(restore):   # nothing is lost
+        raise OSError(
+            restore.error,
+            f"{os.strerror(restore.error)}, so that object {wrap_hex(restore.ref)} cannot be read "
+            "back from its file. It is not lost: close files or raise the limit (ulimit -n), and "
+            "ask again",
+            where,
+        )
     if restore.error:
         why = f"reading it back from {where} failed: {os.strerror(restore.error)}"
     else:

@@ -462,6 +462,8 @@ cdef Results run(pr_taken *taken, translate):
             interruptible = False
             if taken.flags & PR_TASK_CREATES_ACTOR:
                 current_actor.index = PR_NONE   # this worker goes on without it
+            if holding_task != 0 and isinstance(error, SystemExit):
+                raise   # see Helped
             translated = translate(error, current_name)
         report_unheld(taken, translated)
         try:
@@ -608,12 +610,24 @@ def workers() -> list[dict[str, Any]]:
                 "is_running": views[i].is_running,
                 "retries_left": views[i].retries_left,
                 "started_ns": views[i].started_ns,
+                "serial": views[i].serial,
                 "name": views[i].name[:strlen(views[i].name)].decode("utf-8", "replace"),
             }
             for i in range(count)
         ]
     finally:
         PyMem_Free(views)
+
+
+def condemn(slot: int, serial: int, is_actor: bool) -> bool:
+    """Have a worker take no more tasks, since it is to be killed for the one that it was seen with.
+
+    False: it has gone on to another. It will end after that, and must not be killed.
+    """
+    status = pr_worker_condemn(&context, slot, serial, is_actor)
+    if status != PR_OK and status != PR_STATE:
+        raise_status(status, "cannot stop a worker")
+    return status == PR_OK
 
 
 def kill_requested(slot: int) -> bool:

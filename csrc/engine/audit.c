@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "engine/audit_indices.h"
 #include "engine/events.h"
 
 #define CHECK(condition)                                                                           \
@@ -35,10 +36,10 @@ static enum pr_status check_pools(struct audit *a)
 {
     for (uint32_t pool = 0; pool < PR_POOLS; pool++) {
         const struct pr_pool *p = &a->ctx->header->pools[pool];
+        CHECK(p->high_water <= p->committed && p->committed <= p->capacity);
         uint32_t free_entries = pr_pool_count_free(a->ctx, pool);
         CHECK(free_entries != UINT32_MAX);
         CHECK(p->used + free_entries + 1 == p->high_water); /* A8 */
-        CHECK(p->high_water <= p->committed && p->committed <= p->capacity);
     }
     return PR_OK;
 }
@@ -113,8 +114,10 @@ static enum pr_status walk_placements(struct audit *a)
         uint32_t count = 0;
         if (p->state == PR_PLACEMENT_FREE) continue;
         pending += p->state == PR_PLACEMENT_PENDING;
-        for (pr_index b = p->bundles; b != PR_NONE; b = pr_bundle_at(a->ctx, b)->link, count++)
+        for (pr_index b = p->bundles; b != PR_NONE; b = pr_bundle_at(a->ctx, b)->link) {
+            CHECK(++count <= p->bundle_count);
             PR_TRY(walk_bundle(a, p, b));
+        }
         CHECK(count == p->bundle_count);
         CHECK(p->state != PR_PLACEMENT_REMOVED || p->users > 0);
         bundles += count;
@@ -122,6 +125,8 @@ static enum pr_status walk_placements(struct audit *a)
     for (pr_index i = pr_engine_root(a->ctx)->pending_head; i != PR_NONE && listed <= pending;
          i = pr_placement_at(a->ctx, i)->link, listed++)
         CHECK(pr_placement_at(a->ctx, i)->state == PR_PLACEMENT_PENDING);
+    pr_index next = pr_engine_root(a->ctx)->pending_next;
+    CHECK(next == PR_NONE || pr_placement_at(a->ctx, next)->state == PR_PLACEMENT_PENDING);
     CHECK(listed == pending);
     CHECK(bundles == a->ctx->header->pools[PR_POOL_BUNDLE].used);
     return PR_OK;
@@ -577,7 +582,7 @@ static enum pr_status check_resources(struct audit *a)
 static enum pr_status walk_all(struct audit *a)
 {
     uint32_t lanes = 0;
-    PR_TRY(check_pools(a));
+    PR_TRY(pr_audit_indices(a->ctx, &a->what));
     PR_TRY(pr_heap_audit(a->ctx, &a->what));  /* A2 */
     PR_TRY(pr_spill_audit(a->ctx, &a->what)); /* A13 */
     PR_TRY(walk_task_chores(a));
@@ -620,6 +625,7 @@ static void read_accounts(const struct pr_context *ctx, struct pr_accounts *acco
 static enum pr_status audit_locked(struct pr_context *ctx, void *argument)
 {
     struct audit *a = argument;
+    PR_TRY(check_pools(a)); /* what the following sizes are */
     a->refs = calloc(high_water(a, PR_POOL_OBJECT), sizeof *a->refs);
     a->pins = calloc(high_water(a, PR_POOL_OBJECT), sizeof *a->pins);
     a->edge_seen = calloc(high_water(a, PR_POOL_EDGE), 1);

@@ -53,6 +53,8 @@ static void cancel_running(struct pr_context *ctx, const struct pr_task *t, bool
     if (t->flags & PR_TASK_OF_ACTOR) {
         pr_tx_wake(ctx, s->latch);
     } else if (force) {
+        /* those that wait for this one in the same process (engine/help.h) are not to blame */
+        if (!s->free_retry) TX_SET(ctx, s->free_retry, 1);
         pr_slot_request(ctx, t->claim, PR_REQUEST_KILL | PR_REQUEST_EXIT);
     } else {
         pr_slot_request(ctx, t->claim, PR_REQUEST_INTERRUPT);
@@ -71,6 +73,15 @@ static bool cancel_task(struct pr_context *ctx, pr_index task, bool force, bool 
     case PR_TASK_RUNNING: cancel_running(ctx, t, force, recursive); return true;
     default: return false;
     }
+}
+
+bool pr_cancel_reaches(const struct pr_context *ctx, const struct pr_task *child)
+{
+    pr_index running = pr_slot_at(ctx, ctx->slot)->running;
+    if (running == PR_NONE || (child->flags & PR_TASK_CREATES_ACTOR)) return false;
+    const struct pr_task *t = pr_task_at(ctx, running);
+    return PR_UNLIKELY(t->flags & PR_TASK_CANCEL_CHILDREN) && !(t->flags & PR_TASK_TOLD) &&
+           t->serial == child->parent;
 }
 
 void pr_cancel_complete(struct pr_context *ctx, pr_index task)

@@ -1,6 +1,7 @@
 #include "engine/chores.h"
 
 #include "engine/actor.h"
+#include "engine/placement.h"
 #include "engine/task.h"
 
 void pr_task_add_chore(struct pr_context *ctx, pr_index task)
@@ -67,7 +68,7 @@ static enum pr_status one_chore(struct pr_context *ctx, void *argument)
         actor_chore(ctx, root->actor_chores);
     else if (root->object_chores != PR_NONE)
         object_chore(ctx, root->object_chores);
-    else
+    else if (!pr_placement_advance(ctx))
         return PR_EMPTY;
     return PR_OK;
 }

@@ -353,6 +353,8 @@ struct pr_engine_root {
     uint32_t restart_limit;     /* most restarts of an actor within the window; 0: any number */
     uint32_t restart_window_ms; /* which begins with the first of them */
     uint32_t pending_head, pending_tail; /* placement groups that wait for resources */
+    uint32_t pending_next;               /* where the search for those that fit goes on, or none */
+    uint32_t pending_again; /* it begins anew afterwards: something was given back meanwhile */
     uint64_t serial;
     uint64_t submitted, finished, failed, retried, deaths;
     struct pr_resource resources[PR_RESOURCE_MAX];

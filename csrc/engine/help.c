@@ -1,5 +1,6 @@
 #include "engine/help.h"
 
+#include "engine/events.h"
 #include "engine/sched.h"
 #include "engine/session.h"
 
@@ -60,7 +61,8 @@ static enum pr_status help_take(struct pr_context *ctx, void *argument)
     const struct pr_engine_root *root = pr_engine_root(ctx);
     const struct pr_object *o;
     if (root->lent_count < root->help_from || is_idle_worker(ctx, op->waiting)) return PR_EMPTY;
-    if (pr_session_ending(ctx)) return PR_EMPTY;
+    bool doomed = pr_slot_at(ctx, ctx->slot)->requests & PR_REQUEST_KILL;
+    if (pr_session_ending(ctx) || doomed) return PR_EMPTY;
     PR_TRY(pr_object_find(ctx, op->awaited, &o));
     pr_index task = first_ready(ctx, op->awaited.index);
     if (task == PR_NONE || !may_share(ctx, pr_task_at(ctx, op->waiting), pr_task_at(ctx, task)))
@@ -77,4 +79,28 @@ enum pr_status pr_help_take(struct pr_context *ctx, pr_index waiting, struct pr_
     enum pr_status status = pr_operate(ctx, help_take, &op);
     if (status == PR_OK) PR_FAILPOINT(ctx, TAKE_DONE);
     return status;
+}
+
+static enum pr_status give_back(struct pr_context *ctx, void *argument)
+{
+    pr_index task = *(const pr_index *)argument;
+    const struct pr_task *t = pr_task_at(ctx, task);
+    if (t->state != PR_TASK_RUNNING || t->claim != ctx->slot) return PR_STATE;
+    pr_task_unlink_running(ctx, task);
+    if (t->retries_left != 0) {
+        struct pr_end end = {.flags = PR_EVENT_FAILED | PR_EVENT_RETRIED,
+                             .process_id = ctx->process_id,
+                             .cause = PR_CAUSE_WORKER_DIED};
+        pr_event_ended(ctx, task, &end);
+        pr_task_again(ctx, task, false);
+    } else { /* it may be retried, or it would not have been helped: it was cancelled */
+        struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_CANCELLED, NULL);
+        pr_task_fail(ctx, task, &failure);
+    }
+    return PR_OK;
+}
+
+enum pr_status pr_help_give_back(struct pr_context *ctx, pr_index task)
+{
+    return pr_operate(ctx, give_back, &task);
 }

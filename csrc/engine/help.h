@@ -9,7 +9,11 @@
  *     same demands, none of them GPUs; the helped one runs on what the waiting one holds, which is
  *     not lent meanwhile, and holds nothing of its own;
  *   - both run for the first time and may be retried: should the process die of the one, both run
- *     again, each in a process of its own.
+ *     again, each in a process of its own. It costs a retry of the one that ran, and none of those
+ *     that waited for it; none at all if the process was killed because one of them was cancelled.
+ *
+ * A helped task that wants to leave the process (sys.exit) does not take the others with it: it goes
+ * back to the queue, one retry less, and leaves a process of its own next time.
  */
 #ifndef PYRAY_ENGINE_HELP_H
 #define PYRAY_ENGINE_HELP_H
@@ -22,5 +26,9 @@
  * process that runs `waiting`. PR_EMPTY: none may be. */
 PR_MUST_CHECK enum pr_status pr_help_take(struct pr_context *ctx, pr_index waiting,
                                           struct pr_ref awaited, struct pr_taken *taken);
+
+/* The helped task is not finished here: it runs again, in a process of its own. Its results are as
+ * at the beginning. PR_STATE: it is not this process's. */
+PR_MUST_CHECK enum pr_status pr_help_give_back(struct pr_context *ctx, pr_index task);
 
 #endif

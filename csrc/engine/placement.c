@@ -5,6 +5,13 @@
 #include "engine/gpus.h"
 #include "engine/sched.h"
 
+/* of pending groups, in one transaction */
+#ifdef PR_CRASH_INJECTION
+#define LOOK_AT_BUNDLES 3u /* the small tables of tests hold few */
+#else
+#define LOOK_AT_BUNDLES 256u
+#endif
+
 static bool is_cpu(const struct pr_context *ctx, uint32_t resource)
 {
     return resource + 1 == pr_engine_root(ctx)->cpu;
@@ -88,19 +95,48 @@ static void unlink_pending(struct pr_context *ctx, pr_index group)
         TX_SET(ctx, pr_placement_at(ctx, p->link)->previous, p->previous);
     else
         TX_SET(ctx, root->pending_tail, p->previous);
+    if (root->pending_next == group) TX_SET(ctx, root->pending_next, p->link);
 }
 
-void pr_placement_advance(struct pr_context *ctx)
+/* Creates those of the groups from here on that fit; returns where to go on, or none. */
+static pr_index create_some(struct pr_context *ctx, pr_index group)
 {
-    pr_index next, group = pr_engine_root(ctx)->pending_head;
-    for (uint32_t i = 0; i < PR_STEP_RESULTS && group != PR_NONE && !pr_tx_is_long(ctx); i++) {
-        next = pr_placement_at(ctx, group)->link;
-        if (room_for(ctx, pr_placement_at(ctx, group), false)) {
-            unlink_pending(ctx, group);
-            reserve(ctx, pr_placement_at(ctx, group));
-        }
-        group = next;
+    pr_index next;
+    for (uint32_t looked = 0; looked < LOOK_AT_BUNDLES && group != PR_NONE && !pr_tx_is_long(ctx);
+         group = next) {
+        const struct pr_placement *p = pr_placement_at(ctx, group);
+        next = p->link;
+        looked += p->bundle_count;
+        if (!room_for(ctx, p, false)) continue;
+        unlink_pending(ctx, group);
+        reserve(ctx, p);
     }
+    return group;
+}
+
+bool pr_placement_advance(struct pr_context *ctx)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    bool again = root->pending_next == PR_NONE && root->pending_again;
+    if (again) TX_SET(ctx, root->pending_again, 0);
+    pr_index from = again ? root->pending_head : root->pending_next;
+    if (from == PR_NONE) return again;
+    pr_index next = create_some(ctx, from);
+    if (next != root->pending_next) TX_SET(ctx, root->pending_next, next);
+    pr_sched_send(ctx); /* to tasks of the groups that have been created */
+    return true;
+}
+
+void pr_placement_look(struct pr_context *ctx)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    if (root->pending_next != PR_NONE) { /* somebody is on the way */
+        if (!root->pending_again) TX_SET(ctx, root->pending_again, 1);
+    } else {
+        pr_index next = create_some(ctx, root->pending_head);
+        if (next != PR_NONE) TX_SET(ctx, root->pending_next, next);
+    }
+    ctx->chores_left |= root->pending_next != PR_NONE;
 }
 
 /* ---- using ---- */
@@ -324,7 +360,7 @@ static enum pr_status new_group(struct pr_context *ctx, void *argument)
         else
             TX_SET(ctx, root->pending_head, group);
         TX_SET(ctx, root->pending_tail, group);
-        pr_placement_advance(ctx);
+        pr_placement_look(ctx);
     }
     *op->group = (struct pr_ref){group, p->generation};
     return PR_OK;

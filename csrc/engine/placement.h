@@ -47,8 +47,10 @@ bool pr_placement_kills(struct pr_context *ctx, pr_index slot);
 PR_MUST_CHECK enum pr_status pr_placement_enter(struct pr_context *ctx, struct pr_ref group);
 void pr_placement_use(struct pr_context *ctx, pr_index group);
 void pr_placement_leave(struct pr_context *ctx, pr_index group);
-/* Creates pending groups that fit now. */
-void pr_placement_advance(struct pr_context *ctx);
+/* Something was given back: creates pending groups that fit now. Where many wait, a chore goes on. */
+void pr_placement_look(struct pr_context *ctx);
+/* That chore, one step: false if there is nothing to do. */
+bool pr_placement_advance(struct pr_context *ctx);
 
 /* For a class of a group: as the functions of resources.h. A removed group's tasks always fit. */
 bool pr_placement_fits(const struct pr_context *ctx, const struct pr_class *c);

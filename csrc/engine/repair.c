@@ -23,7 +23,7 @@ static enum pr_status mark_dead(struct pr_context *ctx, void *argument)
     TX_SET(ctx, s->state, PR_SLOT_DEAD);
     TX_SET(ctx, s->wait_status, sweep->obituary->wait_status);
     TX_SET(ctx, s->cause, sweep->obituary->cause);
-    TX_SET(ctx, s->free_retry, sweep->obituary->free_retry);
+    TX_SET(ctx, s->free_retry, s->free_retry || sweep->obituary->free_retry);
     TX_SET(ctx, s->words.index, sweep->obituary->words.index);
     TX_SET(ctx, s->words.generation, sweep->obituary->words.generation);
     TX_ADD(ctx, pr_engine_root(ctx)->deaths, 1);
@@ -43,16 +43,6 @@ static void record_lost(struct pr_context *ctx, pr_index task, const struct pr_s
     pr_event_ended(ctx, task, &end);
 }
 
-static void retry(struct pr_context *ctx, pr_index task, bool is_free)
-{
-    const struct pr_task *t = pr_task_at(ctx, task);
-    if (t->retries_left > 0 && !is_free) TX_SET(ctx, t->retries_left, t->retries_left - 1);
-    TX_SET(ctx, t->next_result, t->results);
-    TX_ADD(ctx, pr_engine_root(ctx)->retried, 1);
-    pr_queue_push_front(ctx, task);
-    pr_sched_nudge(ctx);
-}
-
 static void give_up_creation(struct pr_context *ctx, pr_index task, const struct pr_slot *died)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
@@ -62,6 +52,8 @@ static void give_up_creation(struct pr_context *ctx, pr_index task, const struct
         pr_actor_lost_call(ctx, task, died);
 }
 
+/* Of tasks that share a process the first one ran, and those that it helped waited (engine/help.h):
+ * they are not to blame. */
 static void give_up_running(struct pr_context *ctx, pr_index task, pr_index slot)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
@@ -75,9 +67,11 @@ static void give_up_running(struct pr_context *ctx, pr_index task, pr_index slot
             pr_actor_lost_call(ctx, task, died);
     } else if (t->retries_left != 0) {
         record_lost(ctx, task, died);
-        retry(ctx, task, died->free_retry);
+        pr_task_again(ctx, task, died->free_retry);
+        if (!died->free_retry) TX_SET(ctx, died->free_retry, 1);
         return;
     } else {
+        if (!died->free_retry) TX_SET(ctx, died->free_retry, 1);
         uint32_t cause = t->flags & PR_TASK_CANCELLED ? PR_CAUSE_CANCELLED : died->cause;
         struct pr_failure failure = pr_task_failure(ctx, task, cause, died);
         pr_task_fail(ctx, task, &failure);

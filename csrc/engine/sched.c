@@ -186,10 +186,9 @@ void pr_sched_spare(struct pr_context *ctx, const struct pr_crew *crew)
     if (root->worker_count + root->spawn_requests < root->worker_limit) pr_sched_request(ctx, crew);
 }
 
-void pr_sched_nudge(struct pr_context *ctx)
+void pr_sched_send(struct pr_context *ctx)
 {
     const struct pr_engine_root *root = pr_engine_root(ctx);
-    if (PR_UNLIKELY(root->pending_head != PR_NONE)) pr_placement_advance(ctx);
     if (root->ready_count == 0) return;
     /* Where there are several crews, one may be needed that the first class does not ask for. */
     uint32_t tries = root->environments == PR_NONE ? 1 : PR_STEP_RESULTS;
@@ -199,4 +198,10 @@ void pr_sched_nudge(struct pr_context *ctx)
         send_worker(ctx, shape);
         tries--;
     }
+}
+
+void pr_sched_nudge(struct pr_context *ctx)
+{
+    if (PR_UNLIKELY(pr_engine_root(ctx)->pending_head != PR_NONE)) pr_placement_look(ctx);
+    pr_sched_send(ctx);
 }

@@ -25,6 +25,8 @@ void pr_slot_request(struct pr_context *ctx, pr_index slot, uint32_t requests);
  * if a ready task fits the free resources and nobody is on the way already. One step at a time: the
  * woken worker calls this again when it takes its task. Each environment has its own workers. */
 void pr_sched_nudge(struct pr_context *ctx);
+/* The same without a look at placement groups, of which some may fit now. */
+void pr_sched_send(struct pr_context *ctx);
 
 /* A worker of this crew becomes an actor's: asks for another one if none is idle or on its way, so
  * that the next actor, or task, need not wait for a process to start. */

@@ -99,6 +99,7 @@ static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind,
     TX_SET(ctx, s->actor, PR_NONE);
     TX_SET(ctx, s->shape, PR_NONE);
     TX_SET(ctx, s->requests, 0);
+    TX_SET(ctx, s->free_retry, 0);
     TX_SET(ctx, s->wait_status, 0);
     TX_SET(ctx, s->environment, PR_NONE);
     TX_SET(ctx, s->tasks_finished, 0);

@@ -171,7 +171,7 @@ static enum pr_status submit_end(struct pr_context *ctx, struct submit *op)
         TX_SET(ctx, pr_actor_at(ctx, t->actor)->creation, t->results);
         pr_object_ref(ctx, t->results);
     }
-    if (t->flags & PR_TASK_CANCELLED) {
+    if ((t->flags & PR_TASK_CANCELLED) || pr_cancel_reaches(ctx, t)) {
         pr_cancel_complete(ctx, op->task);
         return PR_OK;
     }

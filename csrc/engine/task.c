@@ -226,6 +226,16 @@ struct pr_failure pr_task_failure(const struct pr_context *ctx, pr_index task, e
     return failure;
 }
 
+void pr_task_again(struct pr_context *ctx, pr_index task, bool is_free)
+{
+    const struct pr_task *t = pr_task_at(ctx, task);
+    if (t->retries_left > 0 && !is_free) TX_SET(ctx, t->retries_left, t->retries_left - 1);
+    TX_SET(ctx, t->next_result, t->results);
+    TX_ADD(ctx, pr_engine_root(ctx)->retried, 1);
+    pr_queue_push_front(ctx, task);
+    pr_sched_nudge(ctx);
+}
+
 /* ---- lending ---- */
 
 static enum pr_status lend(struct pr_context *ctx, void *argument)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "engine/sched.h"
 #include "shm/tx.h"
 
 struct look {
@@ -18,6 +19,7 @@ static void view_task(const struct pr_context *ctx, pr_index task, struct pr_wor
     view->is_actor |= of_actor;
     view->retries_left = of_actor ? 0 : t->retries_left;
     view->started_ns = t->started_ns;
+    view->serial = t->serial;
     memcpy(view->name, t->name, PR_NAME_BYTES);
 }
 
@@ -25,7 +27,7 @@ static enum pr_status look(struct pr_context *ctx, void *argument)
 {
     struct look *look = argument;
     look->count = 0;
-    for (pr_index i = 1; i < ctx->header->pools[PR_POOL_SLOT].high_water; i++) {
+    for (pr_index i = 1; pr_pool_has(ctx, PR_POOL_SLOT, i); i++) {
         const struct pr_slot *s = pr_slot_at(ctx, i);
         if (s->kind != PR_SLOT_WORKER || s->state == PR_SLOT_EMPTY || s->state == PR_SLOT_DEAD)
             continue;
@@ -35,7 +37,7 @@ static enum pr_status look(struct pr_context *ctx, void *argument)
                                         .process_id = s->process_id,
                                         .state = s->state,
                                         .is_actor = s->actor != PR_NONE};
-        if (s->running != PR_NONE) view_task(ctx, s->running, view);
+        if (pr_pool_has(ctx, PR_POOL_TASK, s->running)) view_task(ctx, s->running, view);
     }
     return PR_OK;
 }
@@ -49,8 +51,38 @@ enum pr_status pr_workers_view(struct pr_context *ctx, struct pr_worker_view *vi
     return status;
 }
 
+struct condemn {
+    pr_index slot;
+    uint64_t serial;
+    bool is_actor;
+    bool condemned;
+};
+
+static bool is_as_seen(const struct pr_context *ctx, const struct condemn *op)
+{
+    const struct pr_slot *s = pr_slot_at(ctx, op->slot);
+    uint64_t serial = s->running == PR_NONE ? 0 : pr_task_at(ctx, s->running)->serial;
+    return op->is_actor ? s->actor != PR_NONE || serial == op->serial : serial == op->serial;
+}
+
+static enum pr_status condemn(struct pr_context *ctx, void *argument)
+{
+    struct condemn *op = argument;
+    op->condemned = is_as_seen(ctx, op);
+    pr_slot_request(ctx, op->slot, PR_REQUEST_EXIT | (op->condemned ? PR_REQUEST_KILL : 0u));
+    return PR_OK;
+}
+
+enum pr_status pr_worker_condemn(struct pr_context *ctx, pr_index slot, uint64_t serial,
+                                 bool is_actor)
+{
+    struct condemn op = {.slot = slot, .serial = serial, .is_actor = is_actor};
+    PR_TRY(pr_transact(ctx, condemn, &op));
+    return op.condemned ? PR_OK : PR_STATE;
+}
+
 uint64_t pr_running_serial(const struct pr_context *ctx, pr_index slot)
 {
     pr_index task = pr_slot_at(ctx, slot)->running;
-    return task == PR_NONE ? 0 : pr_task_at(ctx, task)->serial;
+    return pr_pool_has(ctx, PR_POOL_TASK, task) ? pr_task_at(ctx, task)->serial : 0;
 }

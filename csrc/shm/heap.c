@@ -191,9 +191,11 @@ uint64_t pr_heap_largest_bytes(const struct pr_context *ctx)
     const struct pr_heap_root *root = pr_heap_root(ctx);
     uint32_t largest = root->total - root->top;
     if (root->row_map != 0) {
-        uint32_t row = highest_bit(root->row_map);
-        uint32_t column = highest_bit(root->column_map[row]);
-        largest = PR_MAX(largest, pr_block_at(ctx, root->heads[row][column])->size);
+        uint32_t row = PR_MIN(highest_bit(root->row_map), PR_HEAP_ROWS - 1);
+        uint32_t column = root->column_map[row] != 0 ? highest_bit(root->column_map[row]) : 0;
+        pr_index block = root->heads[row][column]; /* of tables that may be damaged */
+        if (pr_pool_has(ctx, PR_POOL_BLOCK, block))
+            largest = PR_MAX(largest, pr_block_at(ctx, block)->size);
     }
     return (uint64_t)largest * PR_HEAP_UNIT;
 }

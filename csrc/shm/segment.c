@@ -134,8 +134,10 @@ static enum pr_status verify(const struct pr_header *header, const struct pr_poo
         if (pool->offset != expected[i].offset || pool->entry_size != expected[i].entry_size)
             return PR_BAD_SEGMENT;
         if (pool->capacity != expected[i].capacity) return PR_BAD_SEGMENT;
-        if (pr_load_relaxed(&pool->committed) > pool->capacity) return PR_BAD_SEGMENT;
-        if (pr_load_relaxed(&pool->high_water) > pool->capacity) return PR_BAD_SEGMENT;
+        /* of a live session: first what grows last */
+        uint32_t high_water = pr_load_acquire(&pool->high_water);
+        uint32_t committed = pr_load_acquire(&pool->committed);
+        if (high_water > committed || committed > pool->capacity) return PR_BAD_SEGMENT;
     }
     return PR_OK;
 }

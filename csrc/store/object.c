@@ -83,6 +83,17 @@ enum pr_status pr_object_claim(struct pr_context *ctx, pr_index object, pr_index
     return PR_OK;
 }
 
+/* False: more are left than one transaction can drop. */
+static bool drop_children(struct pr_context *ctx, const struct pr_object *o)
+{
+    while (o->children != PR_NONE && !pr_tx_is_long(ctx)) {
+        pr_index child = pr_edge_at(ctx, o->children)->object;
+        pr_edge_delete(ctx, &o->children, o->children);
+        pr_object_unref(ctx, child);
+    }
+    return o->children == PR_NONE;
+}
+
 void pr_object_abort(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
@@ -92,6 +103,7 @@ void pr_object_abort(struct pr_context *ctx, pr_index object)
     TX_SET(ctx, o->block, PR_NONE);
     TX_SET(ctx, o->size_bytes, 0);
     TX_SET(ctx, o->state, PR_OBJECT_PENDING);
+    (void)drop_children(ctx, o); /* those of very many that are left go with the object */
 }
 
 void pr_object_move(struct pr_context *ctx, pr_index from, pr_index to)
@@ -168,7 +180,8 @@ static void free_entry(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     if (o->block != PR_NONE) pr_heap_give(ctx, o->block);
-    if (PR_UNLIKELY(o->residence != PR_IN_PLACE)) pr_spill_forget(ctx, object);
+    if (PR_UNLIKELY(o->residence != PR_IN_PLACE || (o->flags & PR_FLAG_COPIED)))
+        pr_spill_forget(ctx, object);
     TX_SET(ctx, o->state, PR_OBJECT_FREE);
     TX_SET(ctx, o->generation, o->generation + 1 == 0 ? 1 : o->generation + 1);
     pr_pool_give(ctx, PR_POOL_OBJECT, object);
@@ -247,12 +260,7 @@ bool pr_object_free_step(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
     PR_ASSERT(o->state == PR_OBJECT_FREEING && o->waiters == PR_NONE);
-    while (o->children != PR_NONE && !pr_tx_is_long(ctx)) {
-        pr_index child = pr_edge_at(ctx, o->children)->object;
-        pr_edge_delete(ctx, &o->children, o->children);
-        pr_object_unref(ctx, child);
-    }
-    if (o->children != PR_NONE) return false;
+    if (!drop_children(ctx, o)) return false;
     free_entry(ctx, object);
     return true;
 }

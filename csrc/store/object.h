@@ -44,6 +44,7 @@ enum pr_object_flag {
     PR_FLAG_CODE = 16,  /* workers that know it forget it with its last reference: they are woken */
     PR_FLAG_USED = 32,  /* read since spilling last came along: spared once */
     PR_FLAG_READ = 64,  /* an error that somebody has fetched */
+    PR_FLAG_COPIED = 128, /* in the heap, and still in a file: `value` has the extent */
 };
 
 /* Where the bytes of a sealed value are; independent of whether it is ready. */
@@ -76,7 +77,7 @@ struct pr_object {
 };
 _Static_assert(sizeof(struct pr_object) == 128, "two cache lines");
 
-/* What `value` holds while the bytes are in a file. */
+/* What `value` holds while the bytes are in a file, be they in the heap as well (COPIED). */
 struct pr_extent {
     uint32_t file;
     uint32_t reserved;
@@ -160,8 +161,8 @@ PR_MUST_CHECK enum pr_status pr_object_new(struct pr_context *ctx, enum pr_objec
 /* Gives an unsealed object its heap block and puts it on the claims of `slot`. */
 PR_MUST_CHECK enum pr_status pr_object_claim(struct pr_context *ctx, pr_index object, pr_index slot,
                                              uint64_t size_bytes);
-/* The reverse: block back, a result PENDING again, a put left as an empty shell for its last
- * reference. */
+/* The reverse: block and children back, a result PENDING again, a put left as an empty shell for its
+ * last reference. */
 void pr_object_abort(struct pr_context *ctx, pr_index object);
 
 /* Gives the block of one unsealed object to another one, which must have none: what was created

@@ -48,7 +48,7 @@ struct pr_slot {
     struct pr_holding holding; /* of `shape` */
     uint64_t tasks_finished;
     struct pr_ref words; /* a text about its death, held by who sweeps; or none */
-    uint32_t free_retry; /* its death costs its task none of the retries */
+    uint32_t free_retry; /* its death costs its tasks none of the retries */
     uint32_t writing;    /* spill files that it writes */
     uint32_t restoring;  /* objects whose bytes it reads back from files */
     uint32_t streams;    /* whose items it takes */

@@ -1,5 +1,7 @@
 #include "store/spill.h"
 
+#define DROP_STEP 512u /* objects looked at in one transaction */
+
 static const struct pr_extent *extent_of(const struct pr_object *o)
 {
     return (const struct pr_extent *)o->value;
@@ -91,11 +93,21 @@ struct choose {
     struct pr_spill *spill;
     pr_index file;
     pr_index hand;
+    pr_index next;   /* block to look at */
     uint32_t chosen; /* by this transaction */
     uint32_t examined;
     uint32_t run;
     uint64_t units;
 };
+
+/* The object is in its file only. */
+static void count_spilled(struct pr_context *ctx, const struct pr_object *o)
+{
+    const struct pr_store_root *root = pr_store_root(ctx);
+    TX_SET(ctx, o->residence, PR_SPILLED);
+    TX_SET(ctx, root->spilled_objects, root->spilled_objects + 1);
+    TX_SET(ctx, root->spilled_bytes, root->spilled_bytes + o->size_bytes);
+}
 
 static bool is_spillable(const struct pr_context *ctx, const struct pr_block *b)
 {
@@ -121,6 +133,25 @@ static enum pr_status choose_object(struct pr_context *ctx, struct choose *op,
     return PR_OK;
 }
 
+/* A COPIED object needs no writing. Returns the length of the run of free memory that is known. */
+static uint32_t evict(struct pr_context *ctx, struct choose *op, const struct pr_block *b,
+                      uint32_t run)
+{
+    const struct pr_store_root *root = pr_store_root(ctx);
+    const struct pr_heap_root *heap = pr_heap_root(ctx);
+    const struct pr_object *o = pr_object_at(ctx, b->owner);
+    bool merges = b->below != PR_NONE && pr_block_at(ctx, b->below)->is_free;
+    uint32_t size = b->size;
+    TX_SET(ctx, root->departures, root->departures + 1);
+    TX_SET(ctx, o->flags, o->flags & ~(uint32_t)PR_FLAG_COPIED);
+    count_spilled(ctx, o);
+    TX_SET(ctx, heap->hand, b->below); /* kept right by the heap */
+    pr_object_take_block(ctx, b->owner);
+    op->next = heap->hand;
+    op->units += size;
+    return merges ? 0 : run + size; /* the block below, which is looked at next, has grown */
+}
+
 static enum pr_status choose_block(struct pr_context *ctx, struct choose *op,
                                    const struct pr_block *b)
 {
@@ -131,6 +162,10 @@ static enum pr_status choose_block(struct pr_context *ctx, struct choose *op,
         const struct pr_object *o = pr_object_at(ctx, b->owner);
         if (o->flags & PR_FLAG_USED) {
             TX_SET(ctx, o->flags, o->flags & ~(uint32_t)PR_FLAG_USED);
+            return PR_OK;
+        }
+        if (o->flags & PR_FLAG_COPIED) {
+            op->run = evict(ctx, op, b, run);
             return PR_OK;
         }
         PR_TRY(choose_object(ctx, op, b));
@@ -159,16 +194,18 @@ static enum pr_status choose_step(struct pr_context *ctx, void *argument)
     *op = (struct choose){.spill = op->spill, .file = op->spill->file};
     if (heap->last == PR_NONE) return PR_EMPTY;
     if (hand != PR_NONE && hand == op->spill->hand) op->run = op->spill->run;
-    while (op->examined < PR_SPILL_SCAN && !is_enough(ctx, op)) {
+    do {
         if (hand == PR_NONE) {
             hand = heap->last;
             op->run = heap->total - heap->top;
         }
         const struct pr_block *b = pr_block_at(ctx, hand);
+        op->next = b->below;
         PR_TRY(choose_block(ctx, op, b));
         op->examined++;
-        hand = b->below;
-    }
+        hand = op->next;
+        if (hand == PR_NONE && heap->last == PR_NONE) break; /* nothing is left */
+    } while (op->examined < PR_SPILL_SCAN && !is_enough(ctx, op) && !pr_tx_is_long(ctx));
     TX_SET(ctx, heap->hand, hand);
     op->hand = hand;
     return PR_OK;
@@ -196,6 +233,7 @@ enum pr_status pr_spill_choose(struct pr_context *ctx, struct pr_spill *spill)
         op.chosen = 0;
         op.units = 0;
     } while (!is_enough(ctx, &op) && spill->examined < most_blocks(ctx));
+    if (spill->count == 0 && spill->bytes > 0) return PR_OK;
     if (spill->count == 0) return status == PR_OK ? PR_EMPTY : status;
     spill->number = pr_file_at(ctx, spill->file)->number; /* ours: nobody changes it */
     PR_FAILPOINT(ctx, SPILL_CLAIMED);
@@ -224,11 +262,9 @@ static void leave_heap(struct pr_context *ctx, const struct pr_spill_item *item,
         .file = file, .offset_bytes = item->file_offset, .checksum = item->checksum};
     pr_spill_release(ctx, item->ref.index);
     pr_object_take_block(ctx, item->ref.index);
-    TX_SET(ctx, o->residence, PR_SPILLED);
+    count_spilled(ctx, o);
     pr_tx_copy(ctx, o->value, &extent, sizeof extent);
     TX_SET(ctx, f->live, f->live + 1);
-    TX_SET(ctx, root->spilled_objects, root->spilled_objects + 1);
-    TX_SET(ctx, root->spilled_bytes, root->spilled_bytes + o->size_bytes);
     TX_SET(ctx, root->total_spilled_bytes, root->total_spilled_bytes + o->size_bytes);
 }
 
@@ -287,6 +323,7 @@ static enum pr_status abort_step(struct pr_context *ctx, void *argument)
 enum pr_status pr_spill_abort(struct pr_context *ctx, const struct pr_spill *spill)
 {
     enum pr_status status;
+    if (spill->count == 0) return PR_OK;
     while ((status = pr_operate(ctx, abort_step, (void *)spill)) == PR_OK) continue;
     return status == PR_EMPTY ? PR_OK : status;
 }
@@ -342,18 +379,61 @@ enum pr_status pr_restore_begin(struct pr_context *ctx, struct pr_ref ref,
     return PR_OK;
 }
 
-void pr_spill_forget(struct pr_context *ctx, pr_index object)
+/* The object is in the heap again, or about to be freed. */
+static void uncount_spilled(struct pr_context *ctx, const struct pr_object *o)
 {
-    const struct pr_object *o = pr_object_at(ctx, object);
     const struct pr_store_root *root = pr_store_root(ctx);
-    pr_index file = extent_of(o)->file;
-    const struct pr_file *f = pr_file_at(ctx, file);
-    PR_ASSERT(o->residence == PR_SPILLED && f->live > 0);
+    PR_ASSERT(o->residence == PR_SPILLED || o->residence == PR_RESTORING);
     TX_SET(ctx, o->residence, PR_IN_PLACE);
     TX_SET(ctx, root->spilled_objects, root->spilled_objects - 1);
     TX_SET(ctx, root->spilled_bytes, root->spilled_bytes - o->size_bytes);
+}
+
+void pr_spill_forget(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    pr_index file = extent_of(o)->file;
+    const struct pr_file *f = pr_file_at(ctx, file);
+    PR_ASSERT(f->live > 0);
+    if (o->flags & PR_FLAG_COPIED)
+        TX_SET(ctx, o->flags, o->flags & ~(uint32_t)PR_FLAG_COPIED);
+    else
+        uncount_spilled(ctx, o);
     TX_SET(ctx, f->live, f->live - 1);
     if (f->live == 0 && f->state == PR_FILE_LIVE) bury_file(ctx, file);
+}
+
+struct drop {
+    pr_index from;
+    uint32_t dropped;
+};
+
+static enum pr_status drop_step(struct pr_context *ctx, void *argument)
+{
+    struct drop *op = argument;
+    uint32_t end = ctx->header->pools[PR_POOL_OBJECT].high_water;
+    op->dropped = 0;
+    for (uint32_t looked = 0; op->from < end && looked < DROP_STEP && !pr_tx_is_long(ctx);
+         op->from++, looked++) {
+        if (!(pr_object_at(ctx, op->from)->flags & PR_FLAG_COPIED)) continue;
+        pr_spill_forget(ctx, op->from);
+        op->dropped++;
+    }
+    return op->from < end ? PR_OK : PR_EMPTY;
+}
+
+enum pr_status pr_spill_drop_copies(struct pr_context *ctx)
+{
+    struct drop op = {.from = 1};
+    bool any = false;
+    enum pr_status status;
+    do {
+        pr_index from = op.from;
+        status = pr_transact(ctx, drop_step, &op);
+        if (status == PR_EMPTY || status == PR_OK) any |= op.dropped > 0;
+        PR_ASSERT(status != PR_OK || op.from > from);
+    } while (status == PR_OK);
+    return status == PR_EMPTY && any ? PR_OK : status;
 }
 
 void pr_restore_repair(struct pr_context *ctx, pr_index object)
@@ -382,9 +462,8 @@ static enum pr_status end(struct pr_context *ctx, void *argument)
         return PR_OK;
     }
     pr_object_unlink_claim(ctx, object, &pr_slot_at(ctx, ctx->slot)->restoring);
-    TX_SET(ctx, o->residence, PR_SPILLED);
-    pr_spill_forget(ctx, object);
-    TX_SET(ctx, o->flags, o->flags | PR_FLAG_USED);
+    uncount_spilled(ctx, o);
+    TX_SET(ctx, o->flags, o->flags | PR_FLAG_USED | PR_FLAG_COPIED);
     TX_SET(ctx, root->total_restored_bytes, root->total_restored_bytes + o->size_bytes);
     return PR_OK;
 }

@@ -6,6 +6,9 @@
  *             from those that nobody has pinned meanwhile [SPILLED]
  *   restore   pr_restore_begin takes a block and a pin [RESTORING, on the slot's list `restoring`];
  *             the bytes are read outside the lock; pr_restore_end makes the object as it was
+ *   again     the file keeps the bytes of what was restored [COPIED]: since objects never change, to
+ *             spill it again is to take its block, and nothing is written. When the disk is full,
+ *             pr_spill_drop_copies gives such bytes up
  *   crash     SPILLING -> IN_PLACE, RESTORING -> SPILLED: nothing is lost. The file of a half-done
  *             spilling is deleted
  *
@@ -42,7 +45,7 @@ struct pr_file {
     uint32_t state;
     uint32_t claim;   /* slot, while WRITING */
     uint32_t objects; /* SPILLING into it */
-    uint32_t live;    /* objects whose bytes are here and nowhere else */
+    uint32_t live;    /* objects whose bytes are here: SPILLED, RESTORING or COPIED */
     uint64_t number;  /* its name */
 };
 
@@ -70,7 +73,7 @@ struct pr_spill {
     uint32_t count;
     pr_index file;
     uint64_t number;
-    uint64_t bytes;    /* in blocks of the objects chosen */
+    uint64_t bytes;    /* in blocks of the objects chosen, or taken from the heap at once */
     uint64_t examined; /* blocks */
     uint32_t run;      /* units that are free or chosen, up to where the hand stands */
     pr_index hand;     /* where this round left it */
@@ -83,10 +86,12 @@ struct pr_spill {
     int error;
 };
 
-/* PR_OK: `count` objects have been claimed, to be written and ended or aborted. PR_EMPTY: there is
- * nothing that could be spilled. */
+/* PR_OK: `count` objects have been claimed, to be written and ended or aborted; with none, room was
+ * made without. PR_EMPTY: there is nothing that could be spilled. */
 PR_MUST_CHECK enum pr_status pr_spill_choose(struct pr_context *ctx, struct pr_spill *spill);
 PR_MUST_CHECK enum pr_status pr_spill_end(struct pr_context *ctx, const struct pr_spill *spill);
+/* Gives up the bytes in files that are in the heap as well. PR_EMPTY: there were none. */
+PR_MUST_CHECK enum pr_status pr_spill_drop_copies(struct pr_context *ctx);
 /* Gives all claims back; the file becomes a dead one. */
 PR_MUST_CHECK enum pr_status pr_spill_abort(struct pr_context *ctx, const struct pr_spill *spill);
 
@@ -131,7 +136,7 @@ bool pr_spill_repair(struct pr_context *ctx, pr_index file);
 void pr_restore_repair(struct pr_context *ctx, pr_index object);
 /* A SPILLING object stays where it is; one that was let go of meanwhile can be freed now. */
 void pr_spill_release(struct pr_context *ctx, pr_index object);
-/* A SPILLED object is being freed: its file has one less. */
+/* A SPILLED or COPIED object is being freed, or is not to be COPIED: its file has one less. */
 void pr_spill_forget(struct pr_context *ctx, pr_index object);
 /* Walks everything. PR_CORRUPT, with *what set to the broken rule. */
 PR_MUST_CHECK enum pr_status pr_spill_audit(const struct pr_context *ctx, const char **what);

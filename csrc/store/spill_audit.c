@@ -29,15 +29,25 @@ static enum pr_status count_in_file(struct audit *a, const struct pr_object *o)
     pr_index file = ((const struct pr_extent *)o->value)->file;
     CHECK(file != PR_NONE && file < high_water(a, PR_POOL_FILE));
     a->live[file]++;
+    return PR_OK;
+}
+
+static enum pr_status count_spilled(struct audit *a, const struct pr_object *o)
+{
     a->spilled++;
     a->bytes += o->size_bytes;
-    return PR_OK;
+    return count_in_file(a, o);
 }
 
 static enum pr_status walk_object(struct audit *a, const struct pr_object *o)
 {
+    CHECK(!(o->flags & PR_FLAG_COPIED) || o->residence == PR_IN_PLACE);
     switch (o->residence) {
-    case PR_IN_PLACE: return PR_OK;
+    case PR_IN_PLACE:
+        if (!(o->flags & PR_FLAG_COPIED)) return PR_OK;
+        CHECK(o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_FREEING);
+        CHECK(o->block != PR_NONE);
+        return count_in_file(a, o);
     case PR_SPILLING:
         CHECK(o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_FREEING);
         CHECK(o->block != PR_NONE);
@@ -49,12 +59,12 @@ static enum pr_status walk_object(struct audit *a, const struct pr_object *o)
     case PR_SPILLED:
         CHECK(o->state == PR_OBJECT_SEALED || o->state == PR_OBJECT_FREEING);
         CHECK(o->block == PR_NONE);
-        return count_in_file(a, o);
+        return count_spilled(a, o);
     default:
         CHECK(o->residence == PR_RESTORING && o->state == PR_OBJECT_SEALED);
         CHECK(o->block != PR_NONE && o->pins > 0);
         a->restoring++;
-        return count_in_file(a, o);
+        return count_spilled(a, o);
     }
 }
 

@@ -83,6 +83,7 @@ static enum pr_status write_piece(struct pr_context *ctx, struct pr_spill *spill
 
 enum pr_status pr_spill_write(struct pr_context *ctx, struct pr_spill *spill)
 {
+    if (spill->count == 0) return PR_OK;
     if (spill->fd == 0) PR_TRY(open_file(ctx, spill->number, true, &spill->fd, &spill->error));
     PR_TRY(write_piece(ctx, spill));
     if (spill->written < spill->count) return PR_PENDING;

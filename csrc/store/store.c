@@ -26,7 +26,7 @@ static enum pr_status run_and_note_chores(struct pr_context *ctx, void *argument
     const struct wrapped *wrapped = argument;
     enum pr_status status = wrapped->operation(ctx, wrapped->argument);
     const struct pr_store_root *root = pr_store_root(ctx);
-    ctx->chores_left = (root->object_chores | root->task_chores | root->actor_chores) != 0;
+    ctx->chores_left |= (root->object_chores | root->task_chores | root->actor_chores) != 0;
     return status;
 }
 

@@ -216,6 +216,27 @@ static void children_go_too(void)
     close_session();
 }
 
+/* Killed, it is never told: what it submits after the search for children must not be missed. */
+static void a_child_that_comes_late_goes_too(void)
+{
+    open_session();
+    struct pr_ref parent = submit(NULL);
+    OK(pr_take(&worker, &taken));
+    OK(pr_cancel(&driver, parent, true, true));
+    struct pr_ref child = submit_child(&worker, taken.serial, NULL);
+    struct pr_ref stranger = submit_child(&worker, 0, NULL);
+    OK(pr_acquire(&driver, &child, 1));
+    OK(pr_acquire(&driver, &stranger, 1));
+    CHECK(cause_of(child) == PR_CAUSE_CANCELLED);
+    CHECK(cause_of(stranger) == PR_CAUSE_NONE);
+    OK(pr_sweep(&driver, worker.slot, 9));
+    CHECK(cause_of(parent) == PR_CAUSE_CANCELLED);
+    fixture_worker(&worker, &driver);
+    OK(pr_take(&worker, &taken));
+    CHECK(taken.result.index == stranger.index);
+    close_session();
+}
+
 int main(int argc, char **argv)
 {
     harness_start(argc, argv);
@@ -225,5 +246,6 @@ int main(int argc, char **argv)
     RUN(the_cancelled_are_not_retried);
     RUN(calls_leave_mailbox_and_lane);
     RUN(children_go_too);
+    RUN(a_child_that_comes_late_goes_too);
     return harness_end();
 }

@@ -126,6 +126,28 @@ static void results_of_the_first_attempt_stay(void)
     close_session();
 }
 
+static void what_a_half_made_result_held_is_given_back(void)
+{
+    struct pr_taken taken;
+    struct pr_submission s;
+    struct pr_ref result;
+    uint64_t offset;
+    open_session();
+    struct pr_ref child = fixture_put(&driver, 1);
+    submit(&s, &result, 1);
+    s.retries = 1;
+    OK(pr_submit(&driver, &s));
+    OK(pr_take(&worker, &taken));
+    OK(pr_result_begin(&worker, result, 100, &offset));
+    OK(pr_add_children(&worker, result, &child, 1));
+    pr_release(&driver, child);
+    CHECK(pr_object_at(&driver, child.index)->refs == 1);
+    OK(pr_sweep(&supervisor, worker.slot, 9));
+    CHECK(pr_object_at(&driver, child.index)->state == PR_OBJECT_FREE);
+    CHECK(pr_object_at(&driver, result.index)->state == PR_OBJECT_PENDING);
+    close_session();
+}
+
 static void orphans_are_not_run(void)
 {
     struct pr_submission s;
@@ -302,6 +324,7 @@ int main(int argc, char **argv)
     RUN(references_pins_and_puts_come_back);
     RUN(a_task_is_retried_then_failed);
     RUN(results_of_the_first_attempt_stay);
+    RUN(what_a_half_made_result_held_is_given_back);
     RUN(orphans_are_not_run);
     RUN(waiting_ends_with_the_waiter);
     RUN(workers_die_in_every_state);

@@ -107,6 +107,50 @@ static void goes_and_comes_back(void)
     close_session(refs, MANY);
 }
 
+static void what_is_in_a_file_is_not_written_again(void)
+{
+    struct pr_ref refs[MANY];
+    open_session();
+    const struct pr_store_root *root = pr_store_root(&ctx);
+    for (uint32_t i = 0; i < MANY; i++) refs[i] = put(i, SIZE + i);
+    CHECK(spill(HEAP) == MANY);
+    uint64_t written = root->total_spilled_bytes;
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < MANY; i++) OK(restore(refs[i]));
+        CHECK(root->spilled_objects == 0 && root->spilled_bytes == 0);
+        AUDIT(&ctx);
+        struct pr_spill job = choose(HEAP, ITEMS);
+        CHECK(job.count == 0 && job.bytes > 0);
+        finish(&job); /* nothing to do */
+        CHECK(root->spilled_objects == MANY && fixture_accounts(&ctx).heap_used_bytes == 0);
+        AUDIT(&ctx);
+    }
+    CHECK(root->total_spilled_bytes == written && fixture_files() == 1);
+    for (uint32_t i = 0; i < MANY; i++) OK(restore(refs[i]));
+    for (uint32_t i = 0; i < MANY; i++) CHECK(is_right(refs[i], i, SIZE + i));
+    close_session(refs, MANY);
+}
+
+static void a_full_disk_costs_the_copies(void)
+{
+    struct pr_ref refs[MANY];
+    int error;
+    open_session();
+    for (uint32_t i = 0; i < MANY; i++) refs[i] = put(i, SIZE + i);
+    CHECK(pr_spill_drop_copies(&ctx) == PR_EMPTY);
+    CHECK(spill(HEAP) == MANY);
+    CHECK(pr_spill_drop_copies(&ctx) == PR_EMPTY); /* they are nowhere else */
+    for (uint32_t i = 0; i < MANY; i++) OK(restore(refs[i]));
+    OK(pr_spill_drop_copies(&ctx));
+    AUDIT(&ctx);
+    OK(pr_spill_clean(&ctx, &error));
+    CHECK(fixture_files() == 0);
+    CHECK(spill(HEAP) == MANY); /* written once more */
+    for (uint32_t i = 0; i < MANY; i++) OK(restore(refs[i]));
+    for (uint32_t i = 0; i < MANY; i++) CHECK(is_right(refs[i], i, SIZE + i));
+    close_session(refs, MANY);
+}
+
 static void a_run_becomes_free(void)
 {
     struct pr_ref refs[MANY + 1];
@@ -301,6 +345,8 @@ int main(int argc, char **argv)
 {
     harness_start(argc, argv);
     RUN(goes_and_comes_back);
+    RUN(what_is_in_a_file_is_not_written_again);
+    RUN(a_full_disk_costs_the_copies);
     RUN(a_run_becomes_free);
     RUN(what_was_read_is_spared_once);
     RUN(views_stay);

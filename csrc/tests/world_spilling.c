@@ -89,5 +89,9 @@ void read_spilled(struct member *m)
 void spill_clean(struct member *m)
 {
     int error;
+    if (one_in(m, 4)) {
+        enum pr_status dropped = pr_spill_drop_copies(&m->ctx);
+        if (dropped != PR_EMPTY) member_done(m, "spill_drop_copies", dropped);
+    }
     member_done(m, "spill_clean", pr_spill_clean(&m->ctx, &error));
 }

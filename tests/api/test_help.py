@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import decimal
 import os
+import sys
+import threading
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -94,6 +97,38 @@ def test_helper_that_dies_runs_again_and_so_does_what_it_ran(
         return 1 + ray.get(descend.remote(depth - 1))
 
     assert ray.get(descend.remote(40)) == 40
+
+
+@pytest.mark.parametrize("leave", ["exit", "crash", "cancel"])
+def test_who_waits_for_one_that_leaves_does_not_pay_for_it(
+    ray: ModuleType, tmp_path: Path, leave: str
+) -> None:
+    def note(what: str) -> int:
+        with (tmp_path / what).open("a") as file:
+            file.write(".")
+        return (tmp_path / what).stat().st_size
+
+    @ray.remote(max_retries=1)
+    def descend(depth: int) -> int:
+        runs = note(f"run{depth}")
+        if depth == 0 and runs == 1:
+            if leave == "exit":
+                sys.exit(3)
+            if leave == "crash":
+                os._exit(3)
+            time.sleep(60)
+        if depth == 0:
+            return 0
+        child = descend.remote(depth - 1)
+        if depth == 1 and leave == "cancel" and runs == 1:
+            threading.Timer(0.3, ray.cancel, (child,), {"force": True}).start()
+        if depth == 12 and runs == 2:
+            os._exit(4)  # costs the one retry: it must still have it
+        return 1 + ray.get(child)
+
+    assert ray.get(descend.remote(20)) == 20
+    if leave == "exit":  # nobody else ran twice
+        assert [(tmp_path / f"run{i}").stat().st_size for i in range(21)] == [2] + [1] * 20
 
 
 def test_parent_that_outlives_its_child_s_crash_still_does(ray: ModuleType) -> None:

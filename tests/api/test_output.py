@@ -23,6 +23,33 @@ def test_hello_world_prints_its_line_and_nothing_else() -> None:
     assert (done.stdout, done.stderr) == ("Hello, world\n", "")
 
 
+def test_a_thousand_tasks_and_a_crash_print_nothing() -> None:
+    source = """
+    import os
+    import pyray as ray
+
+    ray.init(num_cpus=2)
+
+    @ray.remote(max_retries=0)
+    def task(n):
+        if n == 500:
+            os._exit(1)
+        return n
+
+    ready, _ = ray.wait([task.remote(n) for n in range(1000)], num_returns=1000)
+    lost = 0
+    for ref in ready:
+        try:
+            ray.get(ref)
+        except ray.exceptions.WorkerCrashedError:
+            lost += 1
+    assert lost == 1
+    ray.shutdown()
+    """
+    done = run_script(source, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_program_without_init_and_shutdown_prints_nothing_else() -> None:
     done = run_script(HELLO.replace("    ray.init()\n", ""), check=True)
     assert (done.stdout, done.stderr) == ("Hello, world\n", "")

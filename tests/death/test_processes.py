@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -296,6 +297,7 @@ def test_driver_with_few_files() -> None:
         {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
         {"TMPDIR": "/nonexistent/folder"},
         {"HOME": "/nonexistent"},
+        {"HOME": "/proc"},  # nothing can be written there
         {"PYTHONPATH": ":/nonexistent::relative:\u00e4"},
         {"PYTHONOPTIMIZE": "2"},
         {"PYTHONHASHSEED": "0", "PYTHONDEVMODE": "1", "PYTHONWARNINGS": "error"},
@@ -316,6 +318,26 @@ def test_driver_in_odd_surroundings(env: dict[str, str]) -> None:
     assert done.returncode == 42, done.stderr
     assert done.stderr == ""
     assert "from the task" in done.stdout
+
+
+def test_driver_with_a_long_name_for_temporary_files(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 50)
+    folder.mkdir()
+    done = run_script(HELLO, env={"TMPDIR": str(folder)})
+    assert done.returncode == 42, done.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_driver_without_network() -> None:
+    before = """
+    import ctypes, sys
+    if ctypes.CDLL(None).unshare(0x40000000) != 0:  # CLONE_NEWNET
+        sys.exit(77)
+    """
+    done = run_script(before + HELLO)
+    if done.returncode == 77:
+        pytest.skip("no network namespace can be made here")
+    assert done.returncode == 42, done.stderr
 
 
 def test_driver_in_folder_that_is_gone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import resource
@@ -146,6 +147,24 @@ def test_reading_that_fails_once(base: Path) -> None:
         ray.get(kept[0])
     _core.arm_failpoints("restore.read=count")
     assert all(is_block(ray.get(ref), n) for n, ref in enumerate(kept))  # the file stayed
+
+
+def test_too_few_files_to_read_is_no_loss(base: Path) -> None:
+    start(base)
+    kept = [ray.put(block(n)) for n in range(40)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unused = os.open(os.devnull, os.O_RDONLY)
+    os.close(unused)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (unused, hard))
+    try:
+        with pytest.raises(OSError, match="not lost.*ulimit -n") as caught:
+            ray.get(kept)
+        assert caught.value.errno == errno.EMFILE
+        assert any(ref.hex() in str(caught.value) for ref in kept)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert all(is_block(ray.get(ref), n) for n, ref in enumerate(kept))
+    del kept
 
 
 def test_damaged_files_are_never_believed(base: Path) -> None:

@@ -25,7 +25,7 @@ def worker(slot: int, name: str = "f", **fields: Any) -> dict[str, Any]:
     """What a worker does: by default it runs a task that may be run again."""
     return {
         "slot": slot, "pid": os.getpid(), "name": name, "is_actor": 0, "is_running": 1,
-        "retries_left": 3, "started_ns": slot, **fields,
+        "retries_left": 3, "started_ns": slot, "serial": 100 + slot, **fields,
     }  # fmt: skip
 
 

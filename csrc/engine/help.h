@@ -12,8 +12,8 @@
  *     again, each in a process of its own. It costs a retry of the one that ran, and none of those
  *     that waited for it; none at all if the process was killed because one of them was cancelled.
  *
- * A helped task that wants to leave the process (sys.exit) does not take the others with it: it goes
- * back to the queue, one retry less, and leaves a process of its own next time.
+ * A helped task that wants to leave the process (sys.exit) does not take the others with it: it
+ * goes back to the queue, one retry less, and leaves a process of its own next time.
  */
 #ifndef PYRAY_ENGINE_HELP_H
 #define PYRAY_ENGINE_HELP_H

@@ -47,7 +47,8 @@ bool pr_placement_kills(struct pr_context *ctx, pr_index slot);
 PR_MUST_CHECK enum pr_status pr_placement_enter(struct pr_context *ctx, struct pr_ref group);
 void pr_placement_use(struct pr_context *ctx, pr_index group);
 void pr_placement_leave(struct pr_context *ctx, pr_index group);
-/* Something was given back: creates pending groups that fit now. Where many wait, a chore goes on. */
+/* Something was given back: creates pending groups that fit now. Where many wait, a chore goes on
+ * with it. */
 void pr_placement_look(struct pr_context *ctx);
 /* That chore, one step: false if there is nothing to do. */
 bool pr_placement_advance(struct pr_context *ctx);

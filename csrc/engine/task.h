@@ -27,8 +27,8 @@ void pr_task_unlink(struct pr_context *ctx, const uint32_t *head, pr_index task)
 void pr_task_take_back(struct pr_context *ctx, pr_index task);
 /* Off the list of running tasks; gives its resources back. */
 void pr_task_unlink_running(struct pr_context *ctx, pr_index task);
-/* One that ran here, and is off the list of those, is queued to run again; `is_free`: that is none of
- * its retries. */
+/* One that ran here, and is off the list of those, is queued to run again; `is_free`: that is none
+ * of its retries. */
 void pr_task_again(struct pr_context *ctx, pr_index task, bool is_free);
 /* Seals a result, unless it is sealed. */
 void pr_task_seal_failure(struct pr_context *ctx, pr_index object,

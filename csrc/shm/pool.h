@@ -13,8 +13,8 @@ static inline const void *pr_entry(const struct pr_context *ctx, uint32_t pool, 
     return pr_at(ctx, p->offset + (uint64_t)index * p->entry_size);
 }
 
-/* An index that came from outside (a user's reference), or from tables that may be damaged: is there
- * such an entry at all? */
+/* An index that came from outside (a user's reference), or from tables that may be damaged: is
+ * there such an entry at all? */
 static inline bool pr_pool_has(const struct pr_context *ctx, uint32_t pool, pr_index index)
 {
     const struct pr_pool *p = &ctx->header->pools[pool];

@@ -161,8 +161,8 @@ PR_MUST_CHECK enum pr_status pr_object_new(struct pr_context *ctx, enum pr_objec
 /* Gives an unsealed object its heap block and puts it on the claims of `slot`. */
 PR_MUST_CHECK enum pr_status pr_object_claim(struct pr_context *ctx, pr_index object, pr_index slot,
                                              uint64_t size_bytes);
-/* The reverse: block and children back, a result PENDING again, a put left as an empty shell for its
- * last reference. */
+/* The reverse: block and children back, a result PENDING again, a put left as an empty shell for
+ * its last reference. */
 void pr_object_abort(struct pr_context *ctx, pr_index object);
 
 /* Gives the block of one unsealed object to another one, which must have none: what was created

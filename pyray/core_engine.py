@@ -12,7 +12,7 @@ from pyray import _core, call_sites, failures, profiling, serialization, setting
 from pyray.demands import labels_match
 from pyray.engine import Placement
 from pyray.runtime_env import merged, validated
-from pyray.settings import LABELS
+from pyray.settings import LABELS, METRICS_FOLDER
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef
@@ -310,6 +310,10 @@ class CoreEngine:
                 "alive": True,
             }
         ]
+
+    def session_folder(self) -> str:
+        """Return a directory of the session; in a worker, which has been told."""
+        return METRICS_FOLDER.text()
 
     def store_stats(self) -> dict[str, int]:
         """Return sizes in bytes and counts of the object store."""

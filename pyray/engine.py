@@ -245,6 +245,9 @@ class Engine(Protocol):
     def nodes(self) -> Sequence[dict[str, Any]]:
         """Describe the machines of the session."""
 
+    def session_folder(self) -> str:
+        """Return a directory of the session, which ends with it; "": it has none."""
+
     def store_stats(self) -> dict[str, int]:
         """Return sizes in bytes and counts of the object store."""
 

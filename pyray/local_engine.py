@@ -18,7 +18,13 @@ from typing import IO, Any, cast
 from pyray import _core, journal, spill
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
 from pyray.memory_monitor import MemorySettings
-from pyray.settings import ACTOR_RESTART_LIMIT, ACTOR_RESTART_WINDOW_S, LABELS, SESSION_ID
+from pyray.settings import (
+    ACTOR_RESTART_LIMIT,
+    ACTOR_RESTART_WINDOW_S,
+    LABELS,
+    METRICS_FOLDER,
+    SESSION_ID,
+)
 from pyray.unread import MOST_AT_END
 
 SHUTDOWN_S = 1.0
@@ -155,8 +161,13 @@ class LocalEngine(CoreEngine):
         environment = dict.fromkeys(THREAD_SETTINGS, "1") | dict(os.environ)
         environment |= config.runtime_env.get("env_vars", {})
         environment[LABELS.variable] = json.dumps(config.labels)
+        environment[METRICS_FOLDER.variable] = self._spill.path
         environment[SESSION_ID.variable] = self._session_id = f"{_core.nonce():016x}"
         return environment
+
+    def session_folder(self) -> str:
+        """Return the directory of the session's files."""
+        return self._spill.path
 
     def _abandon_supervisor(self) -> None:
         """Something failed after its start."""

@@ -136,6 +136,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         kwargs: `object_spilling_directory` (a path): where objects go when the store is full;
             default: the largest directory for temporary files that is on a disk. The session makes
             a directory of its own there, and removes it at its end. `_temp_dir` does the same.
+            `_metrics_export_port`: where Prometheus finds metrics; see `docs/metrics.md`.
         local_mode: Without effect, like all parameters of Ray's that are not named here, and like
             `_system_config` and other private names in `kwargs`.
 
@@ -176,7 +177,10 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         spill_directory=_spill_directory(kwargs),
         namespace=namespace or "",
     )
+    port = _metrics_port(kwargs)
     runtime.set_engine(LocalEngine(config), namespace=namespace or "")
+    if port >= 0:
+        _open_metrics_port(port)
     return _context()
 
 
@@ -188,6 +192,35 @@ def _check_arguments(address: str | None, others: dict[str, Any]) -> None:
         raise ConnectionError(
             f"address={address!r}: pyray runs on this machine only; leave it out."
         )
+
+
+def _metrics_port(others: dict[str, Any]) -> int:
+    port = others.get("_metrics_export_port")
+    if port is None:
+        return settings.METRICS_EXPORT_PORT.integer()
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise ValueError(f"_metrics_export_port: expected a port from 0 to 65535, got {port!r}")
+    return port
+
+
+def _open_metrics_port(port: int) -> None:
+    from pyray import metrics_export
+
+    try:
+        metrics_export.open_port(port)
+    except BaseException:
+        shutdown()
+        raise
+
+
+def _close_metrics_port() -> None:
+    if (module := sys.modules.get("pyray.metrics_export")) is not None:
+        module.close_port()
+
+
+def _stop_counting() -> None:
+    if (module := sys.modules.get("pyray.metric_recorder")) is not None:
+        module.recorder.leave_session()
 
 
 def _labels(labels: dict[str, str] | None) -> dict[str, str]:
@@ -280,7 +313,9 @@ def shutdown(_exiting_interpreter: bool = False) -> None:  # noqa: FBT001, FBT00
     if engine is None or runtime.is_worker():
         return
     ours = runtime.is_ours()
+    _close_metrics_port()
     runtime.set_engine(None)
+    _stop_counting()
     if ours:
         engine.shutdown()
     elif isinstance(engine, LocalEngine):

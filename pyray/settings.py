@@ -255,6 +255,17 @@ MEMORY_MONITOR_ROOT: Final = Setting(
     reader="`init()`",
     meaning="folder that stands for `/` where memory is read, for tests",
 )
+METRICS_EXPORT_PORT: Final = Number(
+    variable="PYRAY_METRICS_EXPORT_PORT",
+    reader="`init()`",
+    shown_default="none: closed",
+    default=-1,
+    low=-1,
+    high=65535,
+    whole=True,
+    meaning="the same as the argument `_metrics_export_port`, which counts more; 0: any. See "
+    "[Metrics](metrics.md)",
+)
 FAILPOINTS: Final = Setting(
     variable="PYRAY_FAILPOINTS",
     reader="every process of a session",
@@ -277,6 +288,11 @@ WORKER_PID: Final = Setting(
     variable="PYRAY_WORKER_PID",
     reader="",
     meaning="in workers, and in what they start: the worker's process id",
+)
+METRICS_FOLDER: Final = Setting(
+    variable="PYRAY_METRICS_FOLDER",
+    reader="",
+    meaning="the directory in which the processes of the session count",
 )
 LABELS: Final = Setting(
     variable="PYRAY_LABELS",

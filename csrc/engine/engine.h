@@ -211,7 +211,7 @@ struct pr_actor {
     uint32_t words;    /* object with a text about the death of its process, or none */
     uint32_t label;    /* of its creation: engine/labels.h */
     uint64_t created_ns;
-    uint32_t shape; /* of its creation */
+    uint32_t shape;           /* of its creation */
     uint32_t recent_restarts; /* since this time, which wraps: */
     uint32_t recent_since_ms;
     uint32_t left_slot; /* it left by itself, and calls may still run in this process; or none */

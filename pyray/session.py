@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from pyray import gpus, interrupts, machine, runtime, settings
+from pyray.job_config import within_job
 from pyray.local_engine import LocalConfig, LocalEngine
 from pyray.memory_monitor import MemorySettings
 from pyray.options import resource_name_problem
@@ -169,7 +170,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         resources=_resources(num_cpus, num_gpus, resources),
         log_to_driver=log_to_driver,
         preload=["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])],
-        runtime_env=validated(runtime_env or {}),
+        runtime_env=validated(within_job(runtime_env or {})),
         labels=_labels(labels),
         restart_limit=settings.ACTOR_RESTART_LIMIT.integer(),
         restart_window_ms=round(settings.ACTOR_RESTART_WINDOW_S.value() * 1000),
@@ -177,14 +178,13 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         spill_directory=_spill_directory(kwargs),
         namespace=namespace or "",
     )
-    port = _metrics_port(kwargs)
     runtime.set_engine(LocalEngine(config), namespace=namespace or "")
-    if port >= 0:
-        _open_metrics_port(port)
+    _open_metrics_port(kwargs)
     return _context()
 
 
 def _check_arguments(address: str | None, others: dict[str, Any]) -> None:
+    _metrics_port(others)
     unknown = [name for name in others if not name.startswith("_") and name not in OTHERS]
     if unknown:
         raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
@@ -203,7 +203,9 @@ def _metrics_port(others: dict[str, Any]) -> int:
     return port
 
 
-def _open_metrics_port(port: int) -> None:
+def _open_metrics_port(others: dict[str, Any]) -> None:
+    if (port := _metrics_port(others)) < 0:
+        return
     from pyray import metrics_export
 
     try:

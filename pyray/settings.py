@@ -162,6 +162,17 @@ RAY_ADDRESS: Final = Setting(
     reader="`init()`",
     meaning="the same, if `PYRAY_ADDRESS` does not say",
 )
+TMPDIR: Final = Setting(
+    variable="PYRAY_TMPDIR",
+    reader="`init()`, `pyray`",
+    shown_default="`$XDG_RUNTIME_DIR`, else the directory for temporary files",
+    meaning="where the folders of sessions are",
+)
+RAY_TMPDIR: Final = Setting(
+    variable="RAY_TMPDIR",
+    reader="`init()`, `pyray`",
+    meaning="the same, if `PYRAY_TMPDIR` does not say",
+)
 SPILLING_DIRECTORY: Final = Setting(
     variable="PYRAY_OBJECT_SPILLING_DIRECTORY",
     reader="`init()`",
@@ -271,6 +282,44 @@ FAILPOINTS: Final = Setting(
     reader="every process of a session",
     meaning="where to die or wait, for tests of pyray itself; see `csrc/base/failpoint.h`",
 )
+API_SERVER_ADDRESS: Final = Setting(
+    variable="RAY_API_SERVER_ADDRESS",
+    reader="`pyray job`, `JobSubmissionClient`",
+    meaning="the server of jobs: `http://127.0.0.1:PORT`, or the folder of its session. "
+    "It counts more than both",
+)
+AUTH_TOKEN: Final = Setting(
+    variable="RAY_AUTH_TOKEN",
+    reader="`pyray job`, `JobSubmissionClient`",
+    meaning="the token to show to a server that is named by its `http://` address",
+)
+AUTH_TOKEN_PATH: Final = Setting(
+    variable="RAY_AUTH_TOKEN_PATH",
+    reader="`pyray job`, `JobSubmissionClient`",
+    meaning="a file with that token",
+)
+DASHBOARD_HOST: Final = Choice(
+    variable="PYRAY_DASHBOARD_HOST",
+    reader="the server of jobs",
+    words=("127.0.0.1", "localhost"),
+    meaning="where it listens: on this machine only",
+)
+DASHBOARD_PORT: Final = Number(
+    variable="PYRAY_DASHBOARD_PORT",
+    reader="the server of jobs",
+    default=8265,
+    high=65535,
+    whole=True,
+    meaning="its port; 0: any. If it is not set and 8265 is taken, it is any, too",
+)
+JOB_STOP_WAIT_TIME_S: Final = Number(
+    variable="RAY_JOB_STOP_WAIT_TIME_S",
+    reader="the server of jobs; also in `env_vars` of a job",
+    unit="seconds",
+    default=3,
+    high=86400,
+    meaning="how long a job that is stopped has after SIGTERM, before SIGKILL",
+)
 
 # ---- Set by pyray in the processes of a session.
 
@@ -298,6 +347,17 @@ LABELS: Final = Setting(
     variable="PYRAY_LABELS",
     reader="",
     meaning="the machine's labels, in JSON",
+)
+JOB_FOLDER: Final = Setting(
+    variable="PYRAY_JOB_FOLDER",
+    reader="",
+    meaning="in the processes of a job: the job's folder",
+)
+JOB_CONFIG: Final = Setting(
+    variable="RAY_JOB_CONFIG_JSON_ENV_VAR",
+    reader="",
+    meaning="in the processes of a job: its `runtime_env` and `metadata`, in JSON, which "
+    "`init()` takes over",
 )
 
 

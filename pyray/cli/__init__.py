@@ -10,6 +10,7 @@ import click
 COMMANDS = {
     "doctor": ("doctor", "doctor"),
     "get": ("states", "get"),
+    "job": ("job", "job"),
     "list": ("states", "list_"),
     "logs": ("logs", "logs"),
     "memory": ("memory", "memory"),

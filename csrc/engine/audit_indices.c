@@ -30,7 +30,7 @@ static const struct field fields[] = {
     FIELD(EDGE, pr_edge, link, BIT(EDGE)),
     FIELD(EDGE, pr_edge, previous, BIT(EDGE)),
     FIELD(EDGE, pr_edge, object, BIT(OBJECT)),
-    FIELD(EDGE, pr_edge, owner, BIT(SLOT) | BIT(OBJECT) | BIT(TASK) | BIT(LATCH)),
+    FIELD(EDGE, pr_edge, owner, BIT(SLOT) | BIT(OBJECT) | BIT(TASK) | BIT(LATCH) | BIT(CHANNEL)),
     FIELD(EDGE, pr_edge, wait_next, BIT(EDGE)),
     FIELD(EDGE, pr_edge, wait_previous, BIT(EDGE)),
     FIELD(BLOCK, pr_block, link, BIT(BLOCK)),
@@ -117,6 +117,19 @@ static const struct field fields[] = {
     FIELD(PLACEMENT, pr_placement, bundles, BIT(BUNDLE)),
     FIELD(BUNDLE, pr_bundle, link, BIT(BUNDLE)),
     FIELD(BUNDLE, pr_bundle, placement, BIT(PLACEMENT)),
+    FIELD(GRAPH, pr_graph, link, BIT(GRAPH)),
+    FIELD(GRAPH, pr_graph, previous, BIT(GRAPH)),
+    FIELD(GRAPH, pr_graph, owner, BIT(SLOT)),
+    FIELD(GRAPH, pr_graph, channels, BIT(CHANNEL)),
+    FIELD(GRAPH, pr_graph, latch, BIT(LATCH)),
+    FIELD(CHANNEL, pr_channel, link, BIT(CHANNEL)),
+    FIELD(CHANNEL, pr_channel, graph, BIT(GRAPH)),
+    FIELD(CHANNEL, pr_channel, reader, BIT(SLOT)),
+    FIELD(CHANNEL, pr_channel, reader_next, BIT(CHANNEL)),
+    FIELD(CHANNEL, pr_channel, reader_previous, BIT(CHANNEL)),
+    FIELD(CHANNEL, pr_channel, head, BIT(EDGE)),
+    FIELD(CHANNEL, pr_channel, tail, BIT(EDGE)),
+    FIELD(CHANNEL, pr_channel, latch, BIT(LATCH)),
 };
 
 static uint32_t end_of(const struct pr_context *ctx, uint32_t targets)

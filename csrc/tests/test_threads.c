@@ -56,9 +56,11 @@ static void create_session(uint64_t heap_bytes)
                                        .cpus = 2,
                                        .worker_limit = WORKERS,
                                        .help_from = 1,
-                                       .resource_count = 1};
+                                       .resource_count = 2};
     strcpy(config.resources[0].name, "CPU");
     config.resources[0].amount = 4 * PR_RESOURCE_UNIT;
+    strcpy(config.resources[1].name, "GPU"); /* the operations ask for it, too */
+    config.resources[1].amount = PR_RESOURCE_UNIT;
     OK(pr_session_create(&first, &config));
     first.spill_fd = fixture_directory();
     if (one_mapping) first.header = (const struct pr_header *)first.writable;

@@ -34,7 +34,7 @@ void world_add_span(struct member *m)
 
 static void look_at_records(struct member *m, uint32_t pool, const uint64_t *head)
 {
-    static uint64_t records[PR_RING_STEP * sizeof(struct pr_text) / 8];
+    static __thread uint64_t records[PR_RING_STEP * sizeof(struct pr_text) / 8];
     struct pr_ring_page page = {.pool = pool, .head = head, .records = records};
     enum pr_status status;
     do {
@@ -52,7 +52,7 @@ static void look_at_records(struct member *m, uint32_t pool, const uint64_t *hea
 
 void world_look(struct member *m)
 {
-    static union {
+    static __thread union {
         struct pr_task_view tasks[PR_VIEW_STEP];
         struct pr_object_view objects[PR_VIEW_STEP];
         struct pr_hold_view holds[2 * PR_VIEW_STEP];

@@ -139,23 +139,23 @@ static enum pr_status walk_slot(struct audit *a, pr_index slot)
     PR_TRY(walk_edges(a, s->held, PR_EDGE_HELD, slot));
     for (pr_index l = s->latches; l != PR_NONE; l = pr_latch_at(a->ctx, l)->link) {
         CHECK(pr_latch_at(a->ctx, l)->slot == slot);
-        a->latches++;
+        CHECK(++a->latches <= high_water(a, PR_POOL_LATCH));
         PR_TRY(walk_edges(a, pr_latch_at(a->ctx, l)->watches, PR_EDGE_WATCH, l));
     }
     for (pr_index o = s->creating; o != PR_NONE; o = pr_object_at(a->ctx, o)->claim_next) {
         CHECK(pr_object_at(a->ctx, o)->state == PR_OBJECT_CREATING &&
               pr_object_at(a->ctx, o)->claim == slot); /* A4 */
-        a->claims++;
+        CHECK(++a->claims <= high_water(a, PR_POOL_OBJECT));
     }
     for (pr_index t = s->running; t != PR_NONE; t = pr_task_at(a->ctx, t)->link) {
         CHECK(pr_task_at(a->ctx, t)->state == PR_TASK_RUNNING &&
               pr_task_at(a->ctx, t)->claim == slot); /* A5 */
-        a->task_lists[t]++;
+        CHECK(a->task_lists[t]++ == 0);
     }
     for (pr_index t = s->submitting; t != PR_NONE; t = pr_task_at(a->ctx, t)->link) {
         CHECK(pr_task_at(a->ctx, t)->state == PR_TASK_SUBMITTING &&
               pr_task_at(a->ctx, t)->claim == slot);
-        a->task_lists[t]++;
+        CHECK(a->task_lists[t]++ == 0);
     }
     if (s->shape != PR_NONE) add_held(a, s->shape, s->holding, false);
     if (s->actor != PR_NONE && s->state != PR_SLOT_DEAD) {
@@ -257,11 +257,14 @@ static enum pr_status walk_mailbox(struct audit *a, const struct pr_actor *actor
 {
     PR_TRY(walk_queue(a, actor->head, actor->tail, PR_TASK_READY, count));
     PR_TRY(walk_queue(a, actor->doubt_head, actor->doubt_tail, PR_TASK_READY, count));
-    for (pr_index l = actor->lanes; l != PR_NONE; l = pr_lane_at(a->ctx, l)->link, ++*lanes)
+    for (pr_index l = actor->lanes; l != PR_NONE; l = pr_lane_at(a->ctx, l)->link, ++*lanes) {
+        CHECK(*lanes < high_water(a, PR_POOL_LANE));
         PR_TRY(walk_queue(a, pr_lane_at(a->ctx, l)->head, pr_lane_at(a->ctx, l)->tail,
                           PR_TASK_WAITING, count));
+    }
     for (pr_index i = actor->groups; i != PR_NONE; i = pr_lane_at(a->ctx, i)->link, ++*lanes) {
         const struct pr_lane *g = pr_lane_at(a->ctx, i);
+        CHECK(*lanes < high_water(a, PR_POOL_LANE));
         PR_TRY(walk_queue(a, g->head, g->tail, PR_TASK_READY, count));
         PR_TRY(walk_queue(a, g->doubt_head, g->doubt_tail, PR_TASK_READY, count));
     }

@@ -12,6 +12,7 @@ struct field {
 };
 
 #define BIT(pool) (1u << PR_POOL_##pool)
+#define ANY UINT32_MAX /* it says elsewhere of which */
 #define FIELD(pool, type, member, targets)                                                         \
     {                                                                                              \
         PR_POOL_##pool, offsetof(struct type, member), targets, #type "." #member                  \
@@ -22,8 +23,8 @@ static const struct field fields[] = {
     FIELD(OBJECT, pr_object, block, BIT(BLOCK)),
     FIELD(OBJECT, pr_object, waiters, BIT(EDGE)),
     FIELD(OBJECT, pr_object, children, BIT(EDGE)),
-    FIELD(OBJECT, pr_object, producer, BIT(TASK) | BIT(ACTOR)),
-    FIELD(OBJECT, pr_object, claim, BIT(SLOT) | BIT(FILE)),
+    FIELD(OBJECT, pr_object, producer, ANY),
+    FIELD(OBJECT, pr_object, claim, ANY),
     FIELD(OBJECT, pr_object, claim_next, BIT(OBJECT)),
     FIELD(OBJECT, pr_object, claim_previous, BIT(OBJECT)),
     FIELD(OBJECT, pr_object, next_result, BIT(OBJECT)),

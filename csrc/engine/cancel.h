@@ -41,7 +41,8 @@ pr_index pr_cancel_next(struct pr_context *ctx);
 bool pr_interrupt_take(struct pr_context *ctx, pr_index slot);
 
 /* Inside a transaction: is this task, which is being submitted here, a child of one that was
- * cancelled with its children, and that does not know it yet? The search for children may have passed. */
+ * cancelled with its children, and that does not know it yet? The search for children may have
+ * passed. */
 bool pr_cancel_reaches(const struct pr_context *ctx, const struct pr_task *child);
 
 /* Inside a transaction: fails a task that has become complete after it was cancelled. */

@@ -21,8 +21,8 @@ PR_MUST_CHECK enum pr_status pr_workers_view(struct pr_context *ctx, struct pr_w
                                              uint32_t capacity, uint32_t *count);
 
 /* Has a worker killed for what it was seen to do: from now on it takes no task. PR_STATE: it has
- * gone on to another one meanwhile (`serial` is what it ran, 0 for none; an actor's process is judged by
- * being one). It is asked to end after that, and is not to be killed. */
+ * gone on to another one meanwhile (`serial` is what it ran, 0 for none; an actor's process is
+ * judged by being one). It is asked to end after that, and is not to be killed. */
 PR_MUST_CHECK enum pr_status pr_worker_condemn(struct pr_context *ctx, pr_index slot,
                                                uint64_t serial, bool is_actor);
 

@@ -7,8 +7,8 @@
  *   restore   pr_restore_begin takes a block and a pin [RESTORING, on the slot's list `restoring`];
  *             the bytes are read outside the lock; pr_restore_end makes the object as it was
  *   again     the file keeps the bytes of what was restored [COPIED]: since objects never change,
- *             to spill it again is to take its block, and nothing is written. When the disk is full,
- *             pr_spill_drop_copies gives such bytes up
+ *             to spill it again is to take its block, and nothing is written. When the disk is
+ *             full, pr_spill_drop_copies gives such bytes up
  *   crash     SPILLING -> IN_PLACE, RESTORING -> SPILLED: nothing is lost. The file of a half-done
  *             spilling is deleted
  *

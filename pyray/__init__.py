@@ -1,10 +1,14 @@
 """pyray: Ray's programming model on shared memory, for one machine."""
 
+import importlib as _importlib
+from typing import Any as _Any
+
 from pyray import exceptions as exceptions
 from pyray._core import ObjectRef as ObjectRef
 from pyray.actor_handle import ActorHandle as ActorHandle
 from pyray.actor_methods import method as method
 from pyray.actors import get_actor as get_actor
+from pyray.as_ray import install_as_ray as install_as_ray
 from pyray.calls import available_resources as available_resources
 from pyray.calls import cancel as cancel
 from pyray.calls import cluster_resources as cluster_resources
@@ -22,6 +26,7 @@ from pyray.ids import JobID as JobID
 from pyray.ids import NodeID as NodeID
 from pyray.ids import TaskID as TaskID
 from pyray.ids import WorkerID as WorkerID
+from pyray.logging_config import LoggingConfig as LoggingConfig
 from pyray.runtime_context import get_runtime_context as get_runtime_context
 from pyray.session import init as init
 from pyray.session import is_initialized as is_initialized
@@ -37,6 +42,7 @@ __all__ = [
     "ActorID",
     "DynamicObjectRefGenerator",
     "JobID",
+    "LoggingConfig",
     "NodeID",
     "ObjectRef",
     "ObjectRefGenerator",
@@ -52,6 +58,7 @@ __all__ = [
     "get_gpu_ids",
     "get_runtime_context",
     "init",
+    "install_as_ray",
     "is_initialized",
     "kill",
     "method",
@@ -69,3 +76,22 @@ for _member in [globals()[_name] for _name in __all__]:
     if getattr(_member, "__module__", "").startswith("pyray."):
         _member.__module__ = "pyray"
 del _member
+
+_MODULES = {
+    "actor",
+    "cloudpickle",
+    "dag",
+    "experimental",
+    "job_config",
+    "remote_function",
+    "runtime_env",
+    "util",
+}
+"""What `ray.x` finds, as in Ray, without having been imported."""
+
+
+def __getattr__(name: str) -> _Any:
+    """Import a module when it is asked for first, so that others do not pay for it."""
+    if name in _MODULES:
+        return _importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -109,8 +109,12 @@ def find_method(instance: Any, name: str) -> Callable[..., Any]:
 
 
 def shut_down() -> None:
-    """At a graceful end: run the actor's `__ray_shutdown__`, if it has one."""
-    instance = _core.current_instance()
+    """At a graceful end: run the `__ray_shutdown__` of this process's actor, if it has one."""
+    shut_down_instance(_core.current_instance())
+
+
+def shut_down_instance(instance: Any) -> None:
+    """Run `__ray_shutdown__` of an actor's instance, if it has one."""
     hook = getattr(type(instance), "__ray_shutdown__", None)
     if hook is None:
         return

@@ -37,7 +37,7 @@ _core.set_discovery(serialization.discover)
 _core.set_unread_reporter(unread.report)
 
 
-def _results(spec: TaskSpec) -> dict[str, Any]:
+def results_of(spec: TaskSpec) -> dict[str, Any]:
     """Return what a template must know of the results that a call has."""
     if isinstance(spec.num_returns, int):
         return {"num_returns": spec.num_returns}
@@ -107,7 +107,7 @@ class CoreEngine:
             inherits=spec.inherits,
             label=_core.label(OF_TASK, spec.name),
             records=spec.records and self._records,
-            **_results(spec),
+            **results_of(spec),
         )
         return self._marked(template)
 
@@ -158,7 +158,7 @@ class CoreEngine:
             borrowed=borrowed,
             label=_core.label(OF_CALL, spec.name),
             records=spec.records and self._records,
-            **_results(spec),
+            **results_of(spec),
         )
         return self._marked(template)
 

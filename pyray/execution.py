@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pyray import _core, exceptions, settings
+from pyray import _core, debugger, exceptions, settings
 from pyray.actor_life import ActorExit, wants_to_leave
 from pyray.runtime_context import current_task_id
 from pyray.task_error import RayTaskError, serializable_cause
@@ -52,15 +52,22 @@ def translate_error(error: BaseException, task_name: str) -> Exception:
         leave(error)
     if isinstance(error, KeyboardInterrupt):
         error = _cancelled(error)
+    elif debugger.wants_post_mortem() and not isinstance(error, _core.FailedArgument):
+        debugger.post_mortem(error)
+    translated = task_error(error, task_name)
+    _clear_frames(error)
+    return translated
+
+
+def task_error(error: BaseException, task_name: str) -> Exception:
+    """Return what callers see of an exception that a task's code raised, or its argument is."""
     place = _place()
     if isinstance(error, _core.FailedArgument):
         return RayTaskError.from_failed_argument(task_name, error.args[0], **place)
     if isinstance(error, WITHOUT_TRACEBACK):
         return error
     cause = serializable_cause(error, _core.trial_dumps, _core.trial_loads)
-    translated = RayTaskError(task_name, format_traceback(error), cause, **place)
-    _clear_frames(error)
-    return translated
+    return RayTaskError(task_name, format_traceback(error), cause, **place)
 
 
 def _cancelled(interrupt: KeyboardInterrupt) -> exceptions.TaskCancelledError:

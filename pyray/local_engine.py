@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from pyray import _core, journal, spill
+from pyray import _core, as_ray, journal, spill
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
 from pyray.memory_monitor import MemorySettings
 from pyray.settings import (
@@ -65,6 +65,7 @@ class LocalConfig:
         memory: When the supervisor stops workers because memory is short.
         spill_directory: Where objects go when the heap is full; None: chosen from what there is.
         namespace: Where workers find named actors.
+        logging: Arguments of the `LoggingConfig` that workers have.
     """
 
     object_store_bytes: int
@@ -80,6 +81,7 @@ class LocalConfig:
     memory: MemorySettings = field(default_factory=MemorySettings)
     spill_directory: str | None = None
     namespace: str = ""
+    logging: dict[str, Any] | None = None
 
 
 class LocalEngine(CoreEngine):
@@ -132,9 +134,11 @@ class LocalEngine(CoreEngine):
             "spill": [self._spill.fd, self._spill.path, self._spill.problem],
             "keep_idle": cpus,
             "log_to_driver": config.log_to_driver,
+            "logging_config": config.logging,
             "environment": _packed_environment(config.runtime_env),
             "memory": asdict(config.memory),
             "namespace": config.namespace,
+            "as_ray": as_ray.is_installed(),
             # The supervisor forks, so it must not have threads: where the user wants them, workers
             # import such a module themselves.
             "preload": [

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyray import _core
 from pyray.exceptions import RaySystemError
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ def is_ours() -> bool:
 
 
 def is_worker() -> bool:
+    """Return whether this code runs in a worker, or in local mode in a task."""
+    return _current.is_worker or _core.current_call.get() is not None
+
+
+def is_worker_process() -> bool:
     """Return whether this process is a worker."""
     return _current.is_worker
 

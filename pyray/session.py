@@ -9,13 +9,15 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
-from pyray import gpus, interrupts, machine, runtime, settings
-from pyray.job_config import within_job
+from pyray import gpus, interrupts, machine, repeats, runtime, settings
+from pyray.inline_engine import InlineEngine
+from pyray.job_config import JobConfig, within_job
 from pyray.local_engine import LocalConfig, LocalEngine
+from pyray.logging_config import LoggingConfig
 from pyray.memory_monitor import MemorySettings
 from pyray.options import resource_name_problem
 from pyray.runtime_env import validated
@@ -131,15 +133,17 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
             machine and cgroup have available. Only what is used takes memory.
         ignore_reinit_error: Return instead of raising if there is a session already.
         configure_logging: Set the level of the logger "pyray" to `logging_level`.
+        logging_config: A `pyray.LoggingConfig`: how `logging` writes, here and in workers.
         log_to_driver: Mark the output of workers with `(name pid=…)`; False passes it on unchanged.
         namespace: Name space of named actors.
         runtime_env: What workers are set up with; see `docs/runtime-env.md`.
+        job_config: A `pyray.job_config.JobConfig`.
         kwargs: `object_spilling_directory` (a path): where objects go when the store is full;
             default: the largest directory for temporary files that is on a disk. The session makes
             a directory of its own there, and removes it at its end. `_temp_dir` does the same.
             `_metrics_export_port`: where Prometheus finds metrics; see `docs/metrics.md`.
-        local_mode: Without effect, like all parameters of Ray's that are not named here, and like
-            `_system_config` and other private names in `kwargs`.
+        local_mode: Run tasks and actors in this process, for debugging. All other parameters of
+            Ray's are without effect.
 
     Returns:
         A context with `address_info`; usable in a `with` statement.
@@ -158,33 +162,63 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
     """
     _check_arguments(address, kwargs)
     settings.check()
+    job = job_config if isinstance(job_config, JobConfig) else JobConfig()
     if is_initialized():
-        if ignore_reinit_error or runtime.is_worker():
-            return _context()
-        raise RuntimeError(TWICE)
-    if configure_logging:
-        logger.setLevel(logging_level)
+        return _present_context(accepts=ignore_reinit_error or runtime.is_worker())
+    logger.setLevel(logging_level if configure_logging else logger.level)
     _forget_inherited()
     config = LocalConfig(
         object_store_bytes=_store_bytes(object_store_memory),
         resources=_resources(num_cpus, num_gpus, resources),
-        log_to_driver=log_to_driver,
+        log_to_driver=log_to_driver and not _is_json(logging_config),
+        logging=_set_up_logging(logging_config),
         preload=["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])],
-        runtime_env=validated(within_job(runtime_env or {})),
+        runtime_env=_environment(runtime_env, job),
         labels=_labels(labels),
         restart_limit=settings.ACTOR_RESTART_LIMIT.integer(),
         restart_window_ms=round(settings.ACTOR_RESTART_WINDOW_S.value() * 1000),
         memory=MemorySettings.from_environment(os.environ),
         spill_directory=_spill_directory(kwargs),
-        namespace=namespace or "",
+        namespace=(job.ray_namespace if namespace is None else namespace) or "",
     )
-    runtime.set_engine(LocalEngine(config), namespace=namespace or "")
-    _open_metrics_port(kwargs)
+    _begin(config, kwargs, local_mode=local_mode)
     return _context()
+
+
+def _begin(config: LocalConfig, others: dict[str, Any], *, local_mode: bool) -> None:
+    kind = InlineEngine if local_mode else LocalEngine
+    runtime.set_engine(kind(config), namespace=config.namespace)
+    _open_metrics_port(others)
+
+
+def _environment(own: dict[str, Any] | None, job: JobConfig) -> dict[str, Any]:
+    return validated(within_job(job.runtime_env if own is None else own))
+
+
+def _present_context(*, accepts: bool) -> RayContext:
+    if not accepts:
+        raise RuntimeError(TWICE)
+    return _context()
+
+
+def _set_up_logging(config: Any) -> dict[str, Any] | None:
+    """Apply a LoggingConfig, and return what workers need to do the same."""
+    if config is None:
+        return None
+    if not isinstance(config, LoggingConfig):
+        raise TypeError(f"logging_config: expected a LoggingConfig, got {config!r}")
+    config.apply()
+    return asdict(config)
+
+
+def _is_json(config: LoggingConfig | None) -> bool:
+    """Return whether lines must stay as they are: a mark would break them."""
+    return config is not None and config.encoding == "JSON"
 
 
 def _check_arguments(address: str | None, others: dict[str, Any]) -> None:
     _metrics_port(others)
+    repeats.Settings.from_environment(os.environ)
     unknown = [name for name in others if not name.startswith("_") and name not in OTHERS]
     if unknown:
         raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
@@ -320,7 +354,7 @@ def shutdown(_exiting_interpreter: bool = False) -> None:  # noqa: FBT001, FBT00
     _stop_counting()
     if ours:
         engine.shutdown()
-    elif isinstance(engine, LocalEngine):
+    elif isinstance(engine, LocalEngine | InlineEngine):
         engine.forget()
 
 

@@ -277,6 +277,36 @@ METRICS_EXPORT_PORT: Final = Number(
     meaning="the same as the argument `_metrics_export_port`, which counts more; 0: any. See "
     "[Metrics](metrics.md)",
 )
+DEDUP_LOGS: Final = Choice(
+    variable="RAY_DEDUP_LOGS",
+    reader="`init()`",
+    words=("1", "0", "true", "false"),
+    meaning="`0`: equal lines of several workers are not folded; see [Output](output.md#floods)",
+)
+DEDUP_LOGS_AGG_WINDOW_S: Final = Number(
+    variable="RAY_DEDUP_LOGS_AGG_WINDOW_S",
+    reader="`init()`",
+    unit="seconds",
+    default=5,
+    high=3600,
+    meaning="for how long equal lines are counted before the count is shown",
+)
+DEDUP_LOGS_ALLOW_REGEX: Final = Setting(
+    variable="RAY_DEDUP_LOGS_ALLOW_REGEX",
+    reader="`init()`",
+    meaning="regular expression of lines that are never folded",
+)
+DEDUP_LOGS_SKIP_REGEX: Final = Setting(
+    variable="RAY_DEDUP_LOGS_SKIP_REGEX",
+    reader="`init()`",
+    meaning="regular expression of lines of workers that are dropped",
+)
+DEBUG_POST_MORTEM: Final = Choice(
+    variable="RAY_DEBUG_POST_MORTEM",
+    reader="workers",
+    words=("0", "1", "false", "true"),
+    meaning="`1`: a task that raises waits for `pyray debug`; see [Debugging](debugging.md)",
+)
 FAILPOINTS: Final = Setting(
     variable="PYRAY_FAILPOINTS",
     reader="every process of a session",

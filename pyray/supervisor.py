@@ -27,9 +27,11 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pyray import _core, spill, stacks, worker_main
+from pyray import _core, as_ray, output, spill, stacks, worker_main
 from pyray.journal import Journals
 from pyray.memory_monitor import MemoryMonitor, MemorySettings, Verdict
+from pyray.repeats import Repeats
+from pyray.repeats import Settings as RepeatSettings
 
 POLITE_S = 0.2
 """How long idle workers get to run their exit handlers when the session ends."""
@@ -76,6 +78,9 @@ class Supervisor:
         )
         self.condemned: dict[int, Verdict] = {}  # slot -> why, until it is swept
         self.told_of_memory = False
+        folding = RepeatSettings.from_environment(os.environ)
+        folds = settings["log_to_driver"] and folding.enabled
+        self.repeats = Repeats(folding) if folds else None
 
     def serve(self) -> None:
         """Work until the session is over or the driver is gone."""
@@ -154,6 +159,8 @@ class Supervisor:
                 slot,
                 journal_fd,
                 log_to_driver=self.settings["log_to_driver"],
+                repeats=self.repeats,
+                logging_config=self.settings["logging_config"],
                 environment=self.settings["environment"],
                 namespace=self.settings["namespace"],
             )
@@ -273,6 +280,8 @@ class Supervisor:
         for pid in list(self.slots):
             self._bury(pid)
         self._end_orphans()
+        if self.repeats is not None:
+            output.write_lines(self.repeats.rest())
         self.spill.remove()  # nobody is left who could write to it
 
     def _bury_the_dead(self) -> None:
@@ -369,6 +378,8 @@ def main(settings: dict[str, Any]) -> NoReturn:
     stacks.name_process(stacks.SUPERVISOR_NAME)
     status = 1
     try:
+        if settings["as_ray"]:
+            as_ray.install_as_ray()
         settings["supervisor_pid"] = os.getpid()
         _core.become_subreaper()
         _core.attach_session(settings["control_fd"], settings["heap_fd"], settings["doorbell_fd"])

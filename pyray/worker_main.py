@@ -17,13 +17,28 @@ import sys
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from pyray import _core, actor_life, actor_loops, execution, gpus, output, runtime, stacks
+from pyray import (
+    _core,
+    actor_life,
+    actor_loops,
+    debugger,
+    execution,
+    gpus,
+    log_files,
+    output,
+    runtime,
+    stacks,
+)
 from pyray.core_engine import CoreEngine
 from pyray.exceptions import RuntimeEnvSetupError
 from pyray.journal import Journal
+from pyray.logging_config import LoggingConfig
 from pyray.settings import WORKER_PID
+
+if TYPE_CHECKING:
+    from pyray.repeats import Repeats
 
 _core.on_actor_class(actor_loops.set_up)
 _core.set_method_lookup(actor_life.find_method)
@@ -44,14 +59,24 @@ INTERRUPT = signal.SIGURG
 """Says that the running task may have been cancelled; without a handler it does nothing."""
 
 
-def run(
-    slot: int, journal_fd: int | None, *, log_to_driver: bool, environment: str, namespace: str
+def run(  # noqa: PLR0913  (what its supervisor was told)
+    slot: int,
+    journal_fd: int | None,
+    *,
+    log_to_driver: bool,
+    repeats: Repeats | None,
+    logging_config: dict[str, Any] | None,
+    environment: str,
+    namespace: str,
 ) -> NoReturn:
     """Be the worker of this slot until the session ends; never returns."""
     status = 1
     try:
-        _prepare_process(journal_fd, log_to_driver=log_to_driver)
+        _prepare_process(journal_fd, log_to_driver=log_to_driver, repeats=repeats)
         _core.adopt_slot(slot)
+        debugger.install()
+        if logging_config:
+            LoggingConfig(**logging_config).apply()
         engine = CoreEngine()
         runtime.set_engine(engine, namespace=namespace, is_worker=True)
         _enter_environment(engine, environment)
@@ -96,7 +121,9 @@ def _keep_memory() -> None:
         _core.keep_memory(TRIM_BYTES, MAP_BYTES)
 
 
-def _prepare_process(journal_fd: int | None, *, log_to_driver: bool) -> None:
+def _prepare_process(
+    journal_fd: int | None, *, log_to_driver: bool, repeats: Repeats | None
+) -> None:
     _keep_memory()
     os.setsid()  # a process group of its own: what a task starts can be ended with it
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
@@ -109,7 +136,10 @@ def _prepare_process(journal_fd: int | None, *, log_to_driver: bool) -> None:
     note = None
     if journal_fd is not None:
         note = functools.partial(_note, Journal(journal_fd, crashes=True))
-    sys.stdout, sys.stderr = output.redirect(prefixed=log_to_driver, note=note)
+    files = log_files.files_of(f"{os.getpid():016x}{_core.nonce():040x}")  # as get_worker_id()
+    sys.stdout, sys.stderr = output.redirect(
+        prefixed=log_to_driver, note=note, repeats=repeats, files=files
+    )
     random.seed()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:

@@ -25,6 +25,7 @@ SIGNATURES = {
     "get_actor": "(name, namespace=None)",
     "get_gpu_ids": "()",
     "get_runtime_context": "()",
+    "install_as_ray": "()",
     "is_initialized": "()",
     "kill": "(actor, *, no_restart=True)",
     "method": "(*args, **kwargs)",

@@ -101,7 +101,8 @@ def actor_restarted() -> bool:
 
 def current_instance():
     """The actor's instance that lives in this process, or None."""
-    return actor_instance
+    cdef Call call = get_current_call()
+    return actor_instance if call is None or call.handle is None else call.instance
 
 
 # ---- many calls at a time ------------------------------------------------------------------------
@@ -111,6 +112,7 @@ cdef class Call:
     cdef pr_taken taken
     cdef Results results
     cdef readonly uint32_t group
+    cdef public object handle, instance   # of the actor, where a process has several
 
     @property
     def task_name(self) -> str:
@@ -120,10 +122,16 @@ cdef class Call:
     def unpack(self) -> tuple:
         """(method, args, kwargs), the method first looked up on the instance."""
         args, kwargs = unpack(&self.taken)
+        if self.handle is not None:
+            return wrap_method(self.instance, args[0]), args[1:], kwargs
         method = actor_methods.get(args[0])
         if method is None:
             method = find_method(args[0])
         return method, args[1:], kwargs
+
+    def arguments(self) -> tuple:
+        """(args, kwargs)."""
+        return unpack(&self.taken)
 
     def store(self, value) -> None:
         """Encode the results; of a stream or a dynamic result, what the value yields."""

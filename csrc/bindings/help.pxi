@@ -3,6 +3,7 @@
 cdef extern from "engine/help.h" nogil:
     pr_status pr_help_take(pr_context *ctx, pr_index waiting, pr_ref awaited, pr_taken *taken)
     pr_status pr_help_give_back(pr_context *ctx, pr_index task)
+    pr_status pr_help_start(pr_context *ctx, pr_ref result, pr_taken *taken)
 
 cdef object translate_error = None   # as worker_loop was given it
 cdef uint32_t HELP_FRAMES = 250   # a helped task has most of Python's recursion limit left
@@ -105,3 +106,28 @@ cdef int help(const pr_ref *refs, uint32_t count) except -1:
             go_on(waiting)
         require_session(session)
     return 0
+
+
+# ---- in the driver itself: pyray.inline_engine ---------------------------------------------------
+
+def take_here(ObjectRef ref, translate):
+    """The task that makes this object, to be run by this process; None when it is not ready."""
+    global runs_many, translate_error
+    cdef pr_taken taken
+    check_session(ref)
+    status = pr_help_start(&context, ref.ref, &taken)
+    if status == PR_EMPTY:
+        return None
+    if status != PR_OK:
+        raise_status(status, "cannot start the task")
+    runs_many, translate_error = True, translate   # from now on, current_call says what runs
+    return new_call(&taken)
+
+
+def finish_here(Call call) -> None:
+    """End a task that `take_here` returned, with the results that it has stored."""
+    check_usable()
+    status = pr_finish(&context, call.taken.task, call.results.values,
+                       len(call.results.encoded), NULL)
+    if status != PR_OK:
+        raise_status(status, "cannot finish the task")

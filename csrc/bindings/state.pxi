@@ -130,7 +130,8 @@ def failpoint_hits() -> dict[str, int]:
 
 cdef int opened() except -1:
     global is_open, is_forked, session_nonce, main_thread, supervisor_gone, heap_mapping, in_core
-    is_open, is_forked, supervisor_gone, in_core = True, False, False, 0
+    global runs_many
+    is_open, is_forked, supervisor_gone, in_core, runs_many = True, False, False, 0, False
     session_nonce = context.header.nonce
     if heap_mapping is None:   # a forked worker has its parent's
         heap_mapping = HeapMapping()

@@ -116,6 +116,9 @@ def current_task() -> tuple[str, int, int]:
 
 def current_actor_handle():
     """A reference to the handle object of the actor that lives in this process, or None."""
+    cdef Call call = get_current_call()
+    if call is not None and call.handle is not None:
+        return call.handle
     if current_actor.index == PR_NONE:
         return None
     return load_ref(current_actor.index, current_actor.generation)
@@ -123,17 +126,18 @@ def current_actor_handle():
 
 def actor_repr() -> str:
     """What the actor calls itself; "" without an actor, or when its `__repr__` is broken."""
-    if actor_instance is None:
+    instance = current_instance()
+    if instance is None:
         return ""
     try:
-        return repr(actor_instance)
+        return repr(instance)
     except Exception:  # user code: its error must not hide the one that is being reported
         return ""
 
 
 def has_actor() -> bool:
     """Whether an actor lives in this process."""
-    return actor_instance is not None
+    return current_instance() is not None
 
 
 cdef find_function(pr_ref ref):

@@ -104,3 +104,29 @@ enum pr_status pr_help_give_back(struct pr_context *ctx, pr_index task)
 {
     return pr_operate(ctx, give_back, &task);
 }
+
+struct start {
+    struct pr_ref result;
+    struct pr_taken *taken;
+};
+
+static enum pr_status start_here(struct pr_context *ctx, void *argument)
+{
+    const struct start *op = argument;
+    const struct pr_object *o;
+    PR_TRY(pr_object_find(ctx, op->result, &o));
+    pr_index task = producer_of(ctx, op->result.index);
+    if (task == PR_NONE || pr_task_at(ctx, task)->state != PR_TASK_READY) return PR_EMPTY;
+    if (pr_task_at(ctx, task)->flags & (PR_TASK_OF_ACTOR | PR_TASK_CREATES_ACTOR)) return PR_EMPTY;
+    pr_queue_remove(ctx, task);
+    pr_work_start(ctx, task, op->taken);
+    return PR_OK;
+}
+
+enum pr_status pr_help_start(struct pr_context *ctx, struct pr_ref result, struct pr_taken *taken)
+{
+    struct start op = {result, taken};
+    enum pr_status status = pr_operate(ctx, start_here, &op);
+    if (status == PR_OK) PR_FAILPOINT(ctx, TAKE_DONE);
+    return status;
+}

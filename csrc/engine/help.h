@@ -31,4 +31,9 @@ PR_MUST_CHECK enum pr_status pr_help_take(struct pr_context *ctx, pr_index waiti
  * at the beginning. PR_STATE: it is not this process's. */
 PR_MUST_CHECK enum pr_status pr_help_give_back(struct pr_context *ctx, pr_index task);
 
+/* For a driver without workers: takes the plain task that makes `result`, whatever it demands; it
+ * holds nothing. PR_EMPTY: it waits for arguments, or has been taken or ended. */
+PR_MUST_CHECK enum pr_status pr_help_start(struct pr_context *ctx, struct pr_ref result,
+                                           struct pr_taken *taken);
+
 #endif

@@ -503,7 +503,8 @@ static void help(struct member *m)
     if (!m->running || m->ref_count == 0) return;
     struct pr_ref awaited = any_ref(m);
     bool spoilt = spoil(m, &awaited, 1);
-    enum pr_status status = pr_help_take(&m->ctx, m->taken.task, awaited, &taken);
+    enum pr_status status = one_in(m, 4) ? pr_help_start(&m->ctx, awaited, &taken)
+                                         : pr_help_take(&m->ctx, m->taken.task, awaited, &taken);
     if (status == PR_EMPTY || (spoilt && status == PR_STALE) || !done(m, "help", status)) return;
     for (uint32_t i = 0; i < taken.result_count; i++)
         values[i] = (struct pr_value){.kind = 1, .bytes = "", .size_bytes = 0};

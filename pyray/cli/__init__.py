@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 COMMANDS = {
+    "debug": ("debug", "debug"),
     "doctor": ("doctor", "doctor"),
     "get": ("states", "get"),
     "job": ("job", "job"),
@@ -15,6 +16,7 @@ COMMANDS = {
     "logs": ("logs", "logs"),
     "memory": ("memory", "memory"),
     "microbenchmark": ("microbenchmark", "microbenchmark"),
+    "run": ("run", "run"),
     "stack": ("stack", "stack"),
     "summary": ("summary", "summary"),
     "timeline": ("timeline", "timeline"),
@@ -41,4 +43,4 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pyray")
 def main() -> None:
-    """Look at the pyray sessions of this user on this machine."""
+    """Run programs on pyray, and look at the sessions of this user on this machine."""

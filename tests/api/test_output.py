@@ -156,10 +156,9 @@ def test_text_of_any_kind_passes() -> None:
         check=True,
     )
     text = re.sub(r"\(f pid=\d+\) ", "> ", done.stdout)
-    assert text == (
-        "> ünïcode 日本 \x1b[31mred\x1b[0m\n> lone \\ud800\n> carriage\rreturn\n"
-        "> bytes\n> ab\n> \nraw\n"
-    ).replace("\r", "\n" if "\r" not in done.stdout else "\r")
+    assert text == (  # of what overwrites itself, the last is left
+        "> ünïcode 日本 \x1b[31mred\x1b[0m\n> lone \\ud800\n> return\n> bytes\n> ab\n> \nraw\n"
+    )
 
 
 def test_actor_s_lines_carry_its_class() -> None:
@@ -199,3 +198,143 @@ def test_unhandled_error_of_a_task_is_shown_once_by_the_program_itself() -> None
     assert done.stdout == ""
     assert done.stderr.count("ValueError: remember") == 1
     assert "ray::f() (pid=" in done.stderr
+
+
+def test_actor_s_own_repr_marks_its_lines_after_construction() -> None:
+    done = run_script(
+        """
+        import pyray as ray
+
+        @ray.remote
+        class Talker:
+            def __init__(self, name):
+                self.name = name
+                print("made")
+            def __repr__(self):
+                return f"Talker({self.name})"
+            def talk(self):
+                print("hi")
+
+        ray.init(num_cpus=1)
+        talker = Talker.remote("eve")
+        ray.get(talker.talk.remote())
+        ray.shutdown()
+        """,
+        check=True,
+    )
+    made, hi = done.stdout.splitlines()
+    assert re.fullmatch(r"\(Talker pid=\d+\) made", made)
+    assert re.fullmatch(r"\(Talker\(eve\) pid=\d+\) hi", hi)
+
+
+FLOOD = """
+    import pyray as ray
+
+    @ray.remote
+    class Worker:
+        def talk(self, n):
+            print("ready after", n)
+
+    ray.init(num_cpus=1)
+    workers = [Worker.remote() for _ in range(4)]
+    for n, worker in enumerate(workers):
+        ray.get(worker.talk.remote(n))
+    ray.shutdown()
+"""
+
+
+def test_flood_of_equal_lines_of_several_workers_is_folded() -> None:
+    lines = run_script(FLOOD, check=True).stdout.splitlines()
+    assert len(lines) == 2
+    assert re.fullmatch(r"\(Worker pid=\d+\) ready after 0", lines[0])
+    assert re.match(r"\(Worker pid=\d+\) ready after 3 \[repeated 3x across cluster\]", lines[1])
+
+
+def test_flood_is_shown_when_folding_is_off() -> None:
+    done = run_script(FLOOD, env={"RAY_DEDUP_LOGS": "0"}, check=True)
+    assert len(done.stdout.splitlines()) == 4
+    assert "repeated" not in done.stdout
+
+
+BARS = """
+    import sys
+    import pyray as ray
+    from pyray.experimental import tqdm_ray
+
+    @ray.remote
+    def f():
+        assert list(tqdm_ray.tqdm(range(3), desc="ours")) == [0, 1, 2]
+        for n in (10, 50, 100):
+            sys.stderr.write(f"\\rtheirs: {n}%")
+            sys.stderr.flush()
+        sys.stderr.write("\\rtheirs: done\\n")
+
+    ray.init(num_cpus=1)
+    ray.get(f.remote())
+    for _ in tqdm_ray.tqdm(range(2), desc="here"):
+        tqdm_ray.safe_print("beside it")
+    ray.shutdown()
+"""
+
+
+def test_progress_bars_of_workers_are_whole_lines() -> None:
+    done = run_script(BARS, check=True)
+    lines = [line for line in re.split(r"[\r\n]+", done.stderr) if line.startswith("(f pid=")]
+    ours = [line for line in lines if "ours" in line]
+    assert re.search(r"ours: 100%\|#{20}\| 3/3 \[", ours[-1])
+    theirs = [line.partition(") ")[2] for line in lines if "theirs" in line]
+    assert theirs == ["theirs: 10%", "theirs: done"]
+    assert done.stdout == "beside it\n" * 2
+
+
+LOGGING = """
+    import logging
+    import pyray as ray
+
+    @ray.remote
+    def f():
+        logging.getLogger("mine").info("from the task", extra={"own": 5})
+        logging.getLogger("mine").debug("not this")
+
+    config = ray.LoggingConfig(encoding="ENCODING", additional_log_standard_attrs=["name"])
+    ray.init(num_cpus=1, logging_config=config)
+    ray.get(f.remote())
+    logging.warning("from the driver")
+    ray.shutdown()
+"""
+
+
+def test_logging_config_json_writes_an_object_a_line() -> None:
+    import json
+
+    done = run_script(LOGGING.replace("ENCODING", "JSON"), check=True)
+    task, driver = map(json.loads, done.stderr.splitlines())
+    assert (task["message"], task["levelname"], task["name"]) == ("from the task", "INFO", "mine")
+    assert (task["task_name"], task["job_id"], task["own"]) == ("f", "01000000", 5)
+    assert len(task["task_id"]) == 48
+    assert len(task["worker_id"]) == len(task["node_id"]) == 56
+    assert driver["message"] == "from the driver"
+    assert "task_id" not in driver
+
+
+def test_logging_config_text_appends_the_context() -> None:
+    done = run_script(LOGGING.replace("ENCODING", "TEXT"), check=True)
+    task, driver = done.stderr.splitlines()
+    assert re.match(r"\(f pid=\d+\) \d{4}-.*\tINFO .*:\d+ -- from the task name=mine ", task)
+    assert "task_name=f" in task
+    assert "WARNING" in driver
+
+
+def test_logging_config_refuses_what_it_does_not_know() -> None:
+    import pytest
+
+    import pyray
+
+    with pytest.raises(ValueError, match="Invalid encoding type: XML"):
+        pyray.LoggingConfig(encoding="XML")
+    with pytest.raises(ValueError, match="Unknown python logging standard attribute: colour"):
+        pyray.LoggingConfig(additional_log_standard_attrs=["colour"])
+    with pytest.raises(ValueError, match="log_level"):
+        pyray.LoggingConfig(log_level="LOUD")
+    with pytest.raises(TypeError, match="logging_config"):
+        pyray.init(logging_config={"encoding": "JSON"})

@@ -1,0 +1,1 @@
+"""What Ray calls experimental."""

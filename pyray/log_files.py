@@ -1,0 +1,67 @@
+"""What a worker prints, in files of its own: `logs/worker-<id>-<job>-<pid>.out` and `.err`.
+
+They lie in the session's folder and go with it. A file that has grown to `MOST_BYTES` becomes
+`.out.1`, and the one that had that name goes: with many workers, each keeps less, so that a session
+stays within about 10 MB (`SESSION_BYTES`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from pyray.settings import SESSION_FOLDER
+
+SESSION_BYTES = 10 << 20
+MOST_BYTES = 1 << 20
+LEAST_BYTES = 16 << 10
+JOB = "01000000"
+
+
+class LogFile:
+    """One of them, opened when the first line comes.
+
+    Args:
+        path: Where it is.
+        most_bytes: When it is put aside.
+    """
+
+    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
+        self.path, self.most_bytes = path, most_bytes
+        self._fd = -1
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append; a disk that is full, or a folder that is gone, costs the line only."""
+        with contextlib.suppress(OSError):
+            if self._fd < 0 or self._size >= self.most_bytes:
+                self._open()
+            self._size += os.write(self._fd, data[-self.most_bytes :])
+
+    def close(self) -> None:
+        """Close it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open(self) -> None:
+        if self._fd >= 0:
+            self.close()
+            self.path.replace(self.path.with_name(self.path.name + ".1"))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._fd = os.open(self.path, flags, 0o600)
+        self._size = os.fstat(self._fd).st_size
+
+
+def files_of(worker_id: str) -> tuple[LogFile, LogFile] | None:
+    """Return the files of this worker, (.out, .err); None when the session has no folder."""
+    folder = SESSION_FOLDER.text()
+    if not folder or not (logs := Path(folder) / "logs").is_dir():
+        return None
+    with contextlib.suppress(OSError):
+        others = sum(1 for _ in logs.iterdir())
+        most = max(LEAST_BYTES, min(MOST_BYTES, SESSION_BYTES // (2 * (others + 2))))
+        name = f"worker-{worker_id}-{JOB}-{os.getpid()}"
+        return LogFile(logs / f"{name}.out", most), LogFile(logs / f"{name}.err", most)
+    return None

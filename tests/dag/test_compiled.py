@@ -370,7 +370,7 @@ def test_what_cannot_be_compiled_is_refused_with_words() -> None:
     unsupported = NotImplementedError
     refuse(task.bind, unsupported, "only support actor method nodes")
     refuse(lambda inp: Stage.bind().add.bind(inp), ValueError, "already created with Actor.remote")
-    refuse(lambda _inp: stage.add.bind(1), unsupported, "exactly one InputNode|require each task")
+    refuse(lambda _inp: stage.add.bind(1), ValueError, "require each task")
     refuse(lambda inp: stage.add.bind([inp]), ValueError, "any type of container")
     refuse(lambda inp: stage.scale.bind(inp, factor=inp), ValueError, "nodes as kwargs")
     refuse(lambda inp: stage.both.bind(inp, inp[0]), ValueError, "InputNode\\(\\) directly")

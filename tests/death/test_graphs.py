@@ -68,7 +68,7 @@ def test_a_stage_that_ends_its_process(how: str) -> None:
 
 
 def test_an_actor_that_restarts_leaves_its_graph_closed() -> None:
-    actors, dag = three_stages(max_restarts=1)
+    actors, dag = three_stages(max_restarts=1, max_task_retries=-1)
     os.kill(ray.get(actors[1].pid.remote()), signal.SIGKILL)
     wait_until(lambda: is_closed(dag), 20, "the graph is closed")
     dag.teardown()

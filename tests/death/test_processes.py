@@ -48,6 +48,7 @@ def expect_nobody(mark: str, deadline_s: float = GONE_S) -> None:
 
 BUSY = """
     import os, signal, subprocess, sys, time
+    os.environ["RAY_DEDUP_LOGS"] = "0"  # what two of them print shows twice
     import pyray as ray
     from pyray import testing
 

@@ -170,8 +170,8 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
     config = LocalConfig(
         object_store_bytes=_store_bytes(object_store_memory),
         resources=_resources(num_cpus, num_gpus, resources),
-        log_to_driver=log_to_driver and not _is_json(logging_config),
         logging=_set_up_logging(logging_config),
+        log_to_driver=log_to_driver and not _is_json(logging_config),
         preload=["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])],
         runtime_env=_environment(runtime_env, job),
         labels=_labels(labels),

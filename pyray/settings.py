@@ -368,6 +368,56 @@ WORKER_PID: Final = Setting(
     reader="",
     meaning="in workers, and in what they start: the worker's process id",
 )
+GRAPH_SUBMIT_TIMEOUT: Final = Number(
+    variable="RAY_CGRAPH_submit_timeout",
+    reader="driver",
+    meaning="how long `execute` of a compiled graph waits at most for room",
+    unit="seconds",
+    default=10,
+)
+GRAPH_GET_TIMEOUT: Final = Number(
+    variable="RAY_CGRAPH_get_timeout",
+    reader="driver",
+    meaning="how long `ray.get` of a compiled graph's result waits at most, if it is not told",
+    unit="seconds",
+    default=10,
+)
+GRAPH_TEARDOWN_TIMEOUT: Final = Number(
+    variable="RAY_CGRAPH_teardown_timeout",
+    reader="driver",
+    meaning="how long `teardown` waits at most for what still runs",
+    unit="seconds",
+    default=30,
+)
+GRAPH_READ_ITERATION_TIMEOUT: Final = Number(
+    variable="RAY_CGRAPH_read_iteration_timeout_s",
+    reader="driver",
+    meaning="accepted; readers are woken, they do not look again and again",
+    unit="seconds",
+    default=0.1,
+)
+GRAPH_BUFFER_SIZE: Final = Number(
+    variable="RAY_CGRAPH_buffer_size_bytes",
+    reader="driver",
+    meaning="accepted; a value takes the room that it needs",
+    unit="bytes",
+    default=1_000_000,
+    whole=True,
+)
+GRAPH_MAX_INFLIGHT_EXECUTIONS: Final = Number(
+    variable="RAY_CGRAPH_max_inflight_executions",
+    reader="driver",
+    meaning="so many executions of a compiled graph may be under way",
+    default=10,
+    whole=True,
+)
+GRAPH_MAX_BUFFERED_RESULTS: Final = Number(
+    variable="RAY_CGRAPH_max_buffered_results",
+    reader="driver",
+    meaning="so many results of a compiled graph may be there that nobody has fetched",
+    default=1000,
+    whole=True,
+)
 METRICS_FOLDER: Final = Setting(
     variable="PYRAY_METRICS_FOLDER",
     reader="",

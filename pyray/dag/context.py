@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-
-def _from_environment(name: str, default: float) -> float:
-    """Return a number of the environment: `RAY_CGRAPH_<name>`."""
-    return type(default)(os.environ.get(f"RAY_CGRAPH_{name}", default))
+from pyray import settings
 
 
-def _setting(name: str, default: float) -> float:
-    made: float = field(default_factory=lambda: _from_environment(name, default))
+def _number(setting: settings.Number) -> float:
+    made: float = field(default_factory=setting.value)
+    return made
+
+
+def _integer(setting: settings.Number) -> int:
+    made: int = field(default_factory=setting.integer)
     return made
 
 
 @dataclass(slots=True)
 class DAGContext:
-    """Settings of compiled graphs, from the environment (`RAY_CGRAPH_<name>`) or set here.
+    """Settings of compiled graphs, from the environment or set here.
 
     Args:
         submit_timeout: Seconds that `execute` waits at most for room.
@@ -37,13 +38,13 @@ class DAGContext:
         10
     """
 
-    submit_timeout: float = _setting("submit_timeout", 10)
-    get_timeout: float = _setting("get_timeout", 10)
-    teardown_timeout: float = _setting("teardown_timeout", 30)
-    read_iteration_timeout: float = _setting("read_iteration_timeout_s", 0.1)
-    buffer_size_bytes: int = _setting("buffer_size_bytes", 1_000_000)  # type: ignore[assignment]
-    max_inflight_executions: int = _setting("max_inflight_executions", 10)  # type: ignore[assignment]
-    max_buffered_results: int = _setting("max_buffered_results", 1000)  # type: ignore[assignment]
+    submit_timeout: float = _number(settings.GRAPH_SUBMIT_TIMEOUT)
+    get_timeout: float = _number(settings.GRAPH_GET_TIMEOUT)
+    teardown_timeout: float = _number(settings.GRAPH_TEARDOWN_TIMEOUT)
+    read_iteration_timeout: float = _number(settings.GRAPH_READ_ITERATION_TIMEOUT)
+    buffer_size_bytes: int = _integer(settings.GRAPH_BUFFER_SIZE)
+    max_inflight_executions: int = _integer(settings.GRAPH_MAX_INFLIGHT_EXECUTIONS)
+    max_buffered_results: int = _integer(settings.GRAPH_MAX_BUFFERED_RESULTS)
     overlap_gpu_communication: bool = False
 
     _current: ClassVar[list[DAGContext]] = []
@@ -51,8 +52,9 @@ class DAGContext:
     def __post_init__(self) -> None:
         if self.read_iteration_timeout > self.get_timeout:
             raise ValueError(
-                f"RAY_CGRAPH_read_iteration_timeout_s ({self.read_iteration_timeout}) must be less "
-                f"than or equal to RAY_CGRAPH_get_timeout ({self.get_timeout})"
+                f"{settings.GRAPH_READ_ITERATION_TIMEOUT.variable} ({self.read_iteration_timeout}) "
+                "must be less than or equal to "
+                f"{settings.GRAPH_GET_TIMEOUT.variable} ({self.get_timeout})"
             )
 
     @staticmethod

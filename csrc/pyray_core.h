@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/holders.h"
+#include "engine/jobs.h"
 #include "engine/labels.h"
 #include "engine/mailbox.h"
 #include "engine/names.h"

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyray import _core, call_sites, failures, profiling, serialization, settings, unread
+from pyray import (
+    _core,
+    call_sites,
+    failures,
+    profiling,
+    runtime,
+    serialization,
+    settings,
+    unread,
+)
 from pyray.demands import labels_match
 from pyray.engine import Placement
 from pyray.runtime_env import merged, validated
@@ -35,6 +48,30 @@ _core.set_failure_translator(failures.exception_of)
 _core.set_value_errors(failures.unreadable, serialization.not_serializable)
 _core.set_discovery(serialization.discover)
 _core.set_unread_reporter(unread.report)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where workers of a driver that has joined are at home: as it is.
+
+    Args:
+        path: The driver's sys.path.
+        folder: Its current directory.
+        namespace: Where its named actors are.
+    """
+
+    path: list[str]
+    folder: str
+    namespace: str
+
+    def enter(self) -> None:
+        """Be there."""
+        sys.path[:] = self.path
+        with contextlib.suppress(OSError):  # gone meanwhile: stay where we are
+            os.chdir(self.folder)
+        runtime.set_namespace(self.namespace)
+        # What a detached actor prints has no reader any more when its driver has gone.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 def results_of(spec: TaskSpec) -> dict[str, Any]:
@@ -69,7 +106,8 @@ class CoreEngine:
         self._warned: set[str] = set()
         self._records = settings.TASK_EVENTS.value() == "1"
         self.runtime_env: dict[str, Any] = {}
-        self._own_environment = 0  # the job's
+        self._own_environment = 0  # the first job's
+        self._home: Home | None = None
         self._environments: dict[bytes, int] = {}
         self._labels: dict[str, str] = json.loads(LABELS.text() or "{}")
 
@@ -191,7 +229,9 @@ class CoreEngine:
         from pyray import env_setup
 
         if mine is not None:
-            self._own_environment, (self.runtime_env, description) = mine
+            self._own_environment, (self.runtime_env, description, self._home) = mine
+            if self._home is not None:
+                self._home.enter()
             env_setup.enter(description)
         else:
             env_setup.enter(job_description)
@@ -200,13 +240,15 @@ class CoreEngine:
         """Return the environment of a task: this process's, or that with the task's own wishes."""
         if not wanted:
             return self._own_environment
+        return self._environment_of(merged(self.runtime_env, validated(wanted)))
+
+    def _environment_of(self, env: dict[str, Any]) -> int:
         from pyray import env_setup
 
-        env = merged(self.runtime_env, validated(wanted))
         description = env_setup.describe(env)
         digest = env_setup.digest_of(description)
         if digest not in self._environments:
-            ref = _core.put((env, description))
+            ref = _core.put((env, description, self._home))
             self._environments[digest] = _core.environment_of(digest, ref)
         return self._environments[digest]
 
@@ -219,11 +261,11 @@ class CoreEngine:
         return demand
 
     def create_placement(
-        self, bundles: Sequence[Mapping[str, float]], strategy: str, name: str
+        self, bundles: Sequence[Mapping[str, float]], strategy: str, name: str, *, detached: bool
     ) -> tuple[int, int]:
-        """Make a placement group; its index and generation."""
+        """Make a placement group; its index and generation. A detached one outlives its job."""
         units = [self._units(bundle) for bundle in bundles]
-        return _core.placement_new(STRATEGIES.index(strategy), name, units)
+        return _core.placement_new(STRATEGIES.index(strategy), name, units, detached=detached)
 
     def remove_placement(self, index: int, generation: int) -> None:
         """Remove a placement group; kill what runs in it."""

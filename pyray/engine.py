@@ -208,9 +208,9 @@ class Engine(Protocol):
         """Cancel the task that produces `ref`."""
 
     def create_placement(
-        self, bundles: Sequence[Mapping[str, float]], strategy: str, name: str
+        self, bundles: Sequence[Mapping[str, float]], strategy: str, name: str, *, detached: bool
     ) -> tuple[int, int]:
-        """Make a placement group; its index and generation."""
+        """Make a placement group; its index and generation. A detached one outlives its job."""
 
     def remove_placement(self, index: int, generation: int) -> None:
         """Remove a placement group; kill what runs in it."""

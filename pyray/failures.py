@@ -27,6 +27,7 @@ class Cause(IntEnum):
     PLACEMENT_REMOVED = 13
     ACTOR_PLACEMENT_REMOVED = 14
     ACTOR_RESTARTS = 15
+    ACTOR_JOB_ENDED = 16
 
 
 def unreadable(error: Exception, is_error: bool) -> Exception:  # noqa: FBT001  (called from C)
@@ -95,6 +96,7 @@ def _actor_died(cause: Cause, pid: int, wait_status: int, name: str, words: str)
         Cause.ACTOR_KILLED: "It was killed by `ray.kill`.",
         Cause.ACTOR_EXITED: "It has ended: it left by itself, or its last handle is gone.",
         Cause.ACTOR_CREATION: "Its constructor failed.",
+        Cause.ACTOR_JOB_ENDED: "Its job has ended: the driver that created it has gone.",
         Cause.ACTOR_OUT_OF_MEMORY: words,
     }.get(cause) or "\n".join(
         filter(None, [f"Its process ended: {describe_exit(wait_status)}.", words])

@@ -11,18 +11,22 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from pyray import _core, as_ray, journal, spill
+from pyray import _core, as_ray, journal, session_folder, spill
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
+from pyray.exceptions import RaySystemError
 from pyray.memory_monitor import MemorySettings
+from pyray.session_folder import LOGS, Description
 from pyray.settings import (
     ACTOR_RESTART_LIMIT,
     ACTOR_RESTART_WINDOW_S,
     LABELS,
     METRICS_FOLDER,
+    SESSION_FOLDER,
     SESSION_ID,
 )
 from pyray.unread import MOST_AT_END
@@ -34,17 +38,20 @@ THREAD_SETTINGS = (
     "MKL_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+PRELOADED = ("cloudpickle", "numpy")
+"""Modules that the supervisor imports if a driver uses them, so that workers have them."""
 STARTS_THREADS = {"numpy"}
 """Modules that start as many threads as the settings say when they are imported."""
 START = (
     "import json, os, sys; path, settings = map(json.loads, sys.stdin); "
     "os.getppid() == settings['driver_pid'] or "
-    "sys.exit(__import__('shutil').rmtree(settings['spill'][1], True) or 1); "
+    "sys.exit([__import__('shutil').rmtree(gone, True) "
+    "for gone in (settings['spill'][1], settings['folder'][2]) if gone] and 1); "
     "sys.path[:] = path; from pyray import supervisor; supervisor.main(settings)"
 )
 """The supervisor's program: does not begin to import when the driver is gone already.
 
-Then only the directory of spilled objects is left to be removed."""
+Then only the session's directories are left to be removed."""
 
 
 @dataclass(slots=True)
@@ -66,6 +73,8 @@ class LocalConfig:
         spill_directory: Where objects go when the heap is full; None: chosen from what there is.
         namespace: Where workers find named actors.
         logging: Arguments of the `LoggingConfig` that workers have.
+        folder: Where the session's folder goes; None: chosen from what there is.
+        head: It lives without a driver, until it is told to end.
     """
 
     object_store_bytes: int
@@ -82,6 +91,8 @@ class LocalConfig:
     spill_directory: str | None = None
     namespace: str = ""
     logging: dict[str, Any] | None = None
+    folder: str | None = None
+    head: bool = False
 
 
 class LocalEngine(CoreEngine):
@@ -114,6 +125,7 @@ class LocalEngine(CoreEngine):
             {**units, UNKNOWN: 0},
             self._doorbell,
             (config.restart_limit, config.restart_window_ms),
+            head=config.head,
         )
         super().__init__()
         self._labels = config.labels
@@ -122,16 +134,23 @@ class LocalEngine(CoreEngine):
         undo.callback(self._spill.close)
         undo.callback(self._spill.remove)
         _core.set_spill_directory(self._spill.fd, self._spill.path, self._spill.problem)
-        for _ in range(config.prestart):
+        self.folder = session_folder.make(config.folder)
+        if config.head and not self.folder.path:
+            raise RaySystemError(self.folder.problem)
+        undo.callback(self.folder.close)
+        undo.callback(self.folder.remove)
+        for _ in range(0 if config.head else config.prestart):
             _core.request_worker()
-        environment = self._environment(config)
-        threads = any(environment[name] != "1" for name in THREAD_SETTINGS)
         settings = {
             "control_fd": control_fd,
             "heap_fd": heap_fd,
             "doorbell_fd": self._doorbell,
             "driver_pid": os.getpid(),
+            "driver_slot": _core.own_slot(),
             "spill": [self._spill.fd, self._spill.path, self._spill.problem],
+            "folder": [self.folder.fd, self.folder.door, self.folder.path],
+            "head": config.head,
+            "labels": config.labels,
             "keep_idle": cpus,
             "log_to_driver": config.log_to_driver,
             "logging_config": config.logging,
@@ -139,27 +158,42 @@ class LocalEngine(CoreEngine):
             "memory": asdict(config.memory),
             "namespace": config.namespace,
             "as_ray": as_ray.is_installed(),
-            # The supervisor forks, so it must not have threads: where the user wants them, workers
-            # import such a module themselves.
-            "preload": [
-                name for name in config.preload if not threads or name not in STARTS_THREADS
-            ],
         }
+        self._start_supervisor(config, settings, undo)
+        self._pidfd = _above_standard(os.pidfd_open(self._supervisor.pid))
+
+    def _start_supervisor(
+        self, config: LocalConfig, settings: dict[str, Any], undo: contextlib.ExitStack
+    ) -> None:
+        environment = self._environment(config)
+        threads = any(environment[name] != "1" for name in THREAD_SETTINGS)
+        # The supervisor forks, so it must not have threads: where the user wants them, workers
+        # import such a module themselves.
+        settings["may_preload"] = [
+            name for name in PRELOADED if not threads or name not in STARTS_THREADS
+        ]
+        settings["preload"] = [name for name in config.preload if name in settings["may_preload"]]
         # Python passes over what is no string in sys.path, too.
         path = [entry for entry in cast("list[object]", sys.path) if isinstance(entry, str)]
         text = f"{json.dumps(path)}\n{json.dumps(settings)}"
-        self._supervisor = subprocess.Popen(
-            [sys.executable, "-c", START],
-            stdin=subprocess.PIPE,
-            pass_fds=[control_fd, heap_fd, self._doorbell, *self._spill.fds()],
-            start_new_session=True,
-            env=environment,
-        )
+        with contextlib.ExitStack() as files:
+            self._supervisor = subprocess.Popen(
+                [sys.executable, "-c", START],
+                stdin=subprocess.PIPE,
+                pass_fds=[
+                    *(settings["control_fd"], settings["heap_fd"], self._doorbell),
+                    *(*self._spill.fds(), *self.folder.fds()),
+                ],
+                start_new_session=True,
+                env=environment,
+                **self._outputs(config, files),
+            )
         undo.callback(self._abandon_supervisor)
         stdin = cast("IO[bytes]", self._supervisor.stdin)  # a pipe, as asked for above
         with contextlib.suppress(BrokenPipeError), stdin:  # it died: the first wait says so
             stdin.write(text.encode())
-        self._pidfd = _above_standard(os.pidfd_open(self._supervisor.pid))
+        self.folder.describe(self._description(config))
+        self.folder.close()
 
     def _environment(self, config: LocalConfig) -> dict[str, str]:
         environment = dict.fromkeys(THREAD_SETTINGS, "1") | dict(os.environ)
@@ -167,17 +201,47 @@ class LocalEngine(CoreEngine):
         environment[LABELS.variable] = json.dumps(config.labels)
         environment[METRICS_FOLDER.variable] = self._spill.path
         environment[SESSION_ID.variable] = self._session_id = f"{_core.nonce():016x}"
+        environment[SESSION_FOLDER.variable] = self.folder.path
         return environment
 
     def session_folder(self) -> str:
         """Return the directory of the session's files."""
         return self._spill.path
 
+    def _description(self, config: LocalConfig) -> Description:
+        from pyray import __version__
+
+        return Description(
+            session_id=self._session_id,
+            supervisor_pid=self._supervisor.pid,
+            driver_pid=0 if config.head else os.getpid(),
+            start_time=time.time(),
+            version=__version__,
+            python_version=sys.version.split()[0],
+            namespace=config.namespace,
+            head=config.head,
+        )
+
+    def _outputs(self, config: LocalConfig, files: contextlib.ExitStack) -> dict[str, Any]:
+        """Return where a head prints: nobody's terminal is its own."""
+        if not config.head:
+            return {}
+        place = Path(self.folder.path) / LOGS
+        return {
+            name: files.enter_context((place / f"supervisor.{name[3:]}").open("wb"))
+            for name in ("stdout", "stderr")
+        } | {"cwd": "/"}
+
     def _abandon_supervisor(self) -> None:
         """Something failed after its start."""
         _core.end_session()
         self._supervisor.kill()
         self._supervisor.wait()
+
+    @property
+    def supervisor_handle(self) -> int:
+        """A pidfd of the supervisor."""
+        return self._pidfd
 
     @property
     def supervisor_pid(self) -> int:
@@ -195,6 +259,7 @@ class LocalEngine(CoreEngine):
         if self._supervisor.wait() != 0:
             self._end_survivors()
         self._spill.remove()
+        self.folder.remove()
         _core.close_session()
         self._spill.close()
         os.close(self._pidfd)

@@ -10,7 +10,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from pyray import _core, runtime, stacks
+from pyray import _core, runtime, session_folder, stacks
 from pyray.exceptions import RaySystemError
 from pyray.records import Session
 
@@ -22,7 +22,7 @@ def own_or_other(address: str | None = None) -> Session:
 
     Args:
         address: None or "auto": this process's session, else the youngest of this user; or the
-            beginning of a session's id.
+            folder of a session, or the beginning of its id.
 
     Raises:
         ConnectionError: If there is none.
@@ -40,7 +40,8 @@ def other(prefix: str) -> Session:
     Raises:
         ConnectionError: If there is none, or it ends just now.
     """
-    wanted = prefix.rpartition("session_")[2].rpartition("/")[2]
+    about = session_folder.read(prefix) if "/" in prefix else None
+    wanted = about.session_id if about is not None else prefix
     found = [one for one in stacks.sessions() if one.id.startswith(wanted)]
     unreadable: RaySystemError | None = None  # of another version of pyray
     for session in reversed(found):

@@ -176,7 +176,8 @@ def placement_group(
         strategy: "PACK", "SPREAD", "STRICT_PACK" or "STRICT_SPREAD". All bundles are on this
             machine, so that the last is possible with one bundle only.
         name: For `get_placement_group`.
-        lifetime: None or "detached". Both mean: until it is removed, or the session ends.
+        lifetime: None: until it is removed, or its driver has gone; "detached": until it is
+            removed, or the session ends.
         bundle_label_selector: Labels that the machine must have, for each bundle.
 
     Raises:
@@ -198,7 +199,8 @@ def placement_group(
         )
     engine = runtime.engine()
     asked = _with_labels(checked, bundle_label_selector)
-    group = PlacementGroup(_id_of(*engine.create_placement(asked, strategy, name)), checked)
+    made = engine.create_placement(asked, strategy, name, detached=lifetime == "detached")
+    group = PlacementGroup(_id_of(*made), checked)
     found = _present(group)
     if found is not None and found.state == "INFEASIBLE":
         logger.warning(

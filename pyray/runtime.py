@@ -64,6 +64,11 @@ def namespace() -> str:
     return _current.namespace
 
 
+def set_namespace(namespace: str) -> None:
+    """Make this the name space for named actors."""
+    _current.namespace = namespace
+
+
 def set_engine(engine_: Engine | None, *, namespace: str = "", is_worker: bool = False) -> None:
     """Make this the engine of the process, or none."""
     _current.engine = engine_

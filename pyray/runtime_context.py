@@ -34,8 +34,8 @@ class RuntimeContext:
 
     @property
     def job_id(self) -> JobID:
-        """The id of the job."""
-        return JobID(JOB)
+        """The id of the job: of the driver, or of that whose task this is."""
+        return JobID(_core.own_job().to_bytes(4, "little"))
 
     def get_job_id(self) -> str:
         """Return the id of the job in hex."""
@@ -171,8 +171,10 @@ class RuntimeContext:
 
     @property
     def gcs_address(self) -> str:
-        """The address of the session: there is no server, and none is needed."""
-        return "local"
+        """The address of the session: its folder; there is no server, and none is needed."""
+        from pyray.session import session_path
+
+        return session_path() or "local"
 
     @property
     def worker(self) -> Any:

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
-from pyray import gpus, interrupts, machine, repeats, runtime, settings
+from pyray import gpus, interrupts, joining, machine, repeats, runtime, session_folder, settings
 from pyray.inline_engine import InlineEngine
 from pyray.job_config import JobConfig, within_job
+from pyray.joined_engine import JoinConfig, JoinedEngine
 from pyray.local_engine import LocalConfig, LocalEngine
 from pyray.logging_config import LoggingConfig
 from pyray.memory_monitor import MemorySettings
@@ -119,12 +120,16 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
     system_reserved_memory: int | None = None,
     **kwargs: Any,
 ) -> RayContext:
-    """Start a session: shared memory, and a supervisor that starts workers when there is work.
+    """Start a session, or join one: shared memory, and a supervisor that starts workers.
 
     Needs no port and no network, and leaves nothing behind, however the program ends.
 
     Args:
-        address: None, "local" or "auto": a new session on this machine. Others are not offered yet.
+        address: "local": a session of one's own. "auto": join the one that `PYRAY_ADDRESS` or
+            `RAY_ADDRESS` names, else the newest that runs, one of `pyray start --head` first. The
+            folder of a session, or the beginning of its id: join that. None: what the environment
+            says; else join a running head, unless other arguments describe a machine (`num_cpus`
+            and the like) or none runs: then a session of one's own.
         num_cpus: CPUs that tasks share; default: what affinity and cgroup allow this process.
         num_gpus: GPUs to declare; default: those that this process may use.
         labels: Labels of this machine, for the option `label_selector`.
@@ -135,7 +140,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         configure_logging: Set the level of the logger "pyray" to `logging_level`.
         logging_config: A `pyray.LoggingConfig`: how `logging` writes, here and in workers.
         log_to_driver: Mark the output of workers with `(name pid=…)`; False passes it on unchanged.
-        namespace: Name space of named actors.
+        namespace: Name space of named actors; default: one of one's own.
         runtime_env: What workers are set up with; see `docs/runtime-env.md`.
         job_config: A `pyray.job_config.JobConfig`.
         kwargs: `object_spilling_directory` (a path): where objects go when the store is full;
@@ -150,8 +155,9 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
 
     Raises:
         RuntimeError: If there is a session already, or an argument is unknown.
-        ValueError: If an argument has an impossible value.
-        ConnectionError: If `address` names a cluster.
+        ValueError: If an argument has an impossible value, or describes a machine although a
+            session is to be joined.
+        ConnectionError: If `address` names no session that runs here.
         RaySystemError: If the shared memory or the supervisor cannot be made.
 
     Example:
@@ -160,29 +166,57 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         ...     ray.get(ray.put("hello"))
         'hello'
     """
-    _check_arguments(address, kwargs)
+    _check_arguments(kwargs)
     settings.check()
     job = job_config if isinstance(job_config, JobConfig) else JobConfig()
     if is_initialized():
         return _present_context(accepts=ignore_reinit_error or runtime.is_worker())
     logger.setLevel(logging_level if configure_logging else logger.level)
     _forget_inherited()
-    config = LocalConfig(
-        object_store_bytes=_store_bytes(object_store_memory),
-        resources=_resources(num_cpus, num_gpus, resources),
-        logging=_set_up_logging(logging_config),
-        log_to_driver=log_to_driver and not _is_json(logging_config),
-        preload=["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])],
-        runtime_env=_environment(runtime_env, job),
-        labels=_labels(labels),
+    machine_arguments = {
+        "num_cpus": num_cpus,
+        "num_gpus": num_gpus,
+        "resources": resources,
+        "labels": labels,
+        "object_store_memory": object_store_memory,
+    }
+    space = (job.ray_namespace if namespace is None else namespace) or ""
+    found = None if local_mode else _session_to_join(address, machine_arguments)
+    logs = _set_up_logging(logging_config)
+    marks = log_to_driver and not _is_json(logging_config)
+    if found is not None:
+        space = space or anonymous_namespace()
+        joined = JoinConfig(found, space, _environment(runtime_env, job), marks)
+        runtime.set_engine(JoinedEngine(joined), namespace=space)
+        _open_metrics_port(kwargs)
+        return _context()
+    config = machine_config(machine_arguments, kwargs)
+    config.log_to_driver = marks
+    config.logging = logs
+    config.preload = ["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])]
+    config.runtime_env = _environment(runtime_env, job)
+    config.namespace = space
+    _begin(config, kwargs, local_mode=local_mode)
+    return _context()
+
+
+def machine_config(arguments: Mapping[str, Any], others: dict[str, Any]) -> LocalConfig:
+    """Return what a session starts with that offers this machine.
+
+    Args:
+        arguments: `num_cpus`, `num_gpus`, `resources`, `labels`, `object_store_memory`; see `init`.
+        others: `object_spilling_directory` or `_temp_dir`.
+    """
+    return LocalConfig(
+        object_store_bytes=_store_bytes(arguments["object_store_memory"]),
+        resources=_resources(*(arguments[name] for name in ("num_cpus", "num_gpus", "resources"))),
+        labels=_labels(arguments["labels"]),
         restart_limit=settings.ACTOR_RESTART_LIMIT.integer(),
         restart_window_ms=round(settings.ACTOR_RESTART_WINDOW_S.value() * 1000),
         memory=MemorySettings.from_environment(os.environ),
-        spill_directory=_spill_directory(kwargs),
-        namespace=(job.ray_namespace if namespace is None else namespace) or "",
+        spill_directory=_spill_directory(others),
+        folder=_temporary_directory(others),
     )
-    _begin(config, kwargs, local_mode=local_mode)
-    return _context()
 
 
 def _begin(config: LocalConfig, others: dict[str, Any], *, local_mode: bool) -> None:
@@ -216,16 +250,43 @@ def _is_json(config: LoggingConfig | None) -> bool:
     return config is not None and config.encoding == "JSON"
 
 
-def _check_arguments(address: str | None, others: dict[str, Any]) -> None:
+def _check_arguments(others: dict[str, Any]) -> None:
     _metrics_port(others)
     repeats.Settings.from_environment(os.environ)
     unknown = [name for name in others if not name.startswith("_") and name not in OTHERS]
     if unknown:
         raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
-    if address not in {None, "local", "auto"}:
-        raise ConnectionError(
-            f"address={address!r}: pyray runs on this machine only; leave it out."
+
+
+def _session_to_join(
+    address: str | None, machine_arguments: dict[str, Any]
+) -> session_folder.FoundSession | None:
+    """Return which session to join; None: it is to be one of our own."""
+    given = [name for name, value in machine_arguments.items() if value is not None]
+    address = address or joining.address_from_environment()
+    if address is None:
+        heads = [] if given else [one for one in session_folder.find() if one.about.head]
+        return heads[0] if heads else None
+    if address == "local":
+        return None
+    if not isinstance(address, str):
+        raise TypeError(f"address: expected a text, got {address!r}")
+    if given:
+        raise ValueError(
+            f"When connecting to an existing session, {' and '.join(given)} must not be provided."
         )
+    return joining.session_at(address)
+
+
+def anonymous_namespace() -> str:
+    """Return a name space that nobody else has."""
+    text = os.urandom(16).hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _temporary_directory(others: dict[str, Any]) -> str | None:
+    value = others.get("_temp_dir")
+    return os.fsdecode(value) if isinstance(value, (str, os.PathLike)) and value else None
 
 
 def _metrics_port(others: dict[str, Any]) -> int:
@@ -335,15 +396,33 @@ def _resources(
 def _context() -> RayContext:
     from pyray import __version__
 
-    info = {"node_ip_address": "127.0.0.1", "address": "local", "webui_url": None}
+    folder = session_path()
+    info = {
+        "node_ip_address": "127.0.0.1",
+        "address": folder or "local",
+        "session_dir": folder,
+        "webui_url": None,
+        "node_id": runtime.engine().nodes()[0]["NodeID"],
+    }
     return RayContext(info, None, sys.version.split()[0], __version__)
+
+
+def session_path() -> str:
+    """Return the folder of this process's session; "" if there is none."""
+    engine = runtime.present()
+    if isinstance(engine, JoinedEngine):
+        return engine.session.path
+    if isinstance(engine, LocalEngine):
+        return engine.folder.path
+    return settings.SESSION_FOLDER.text()
 
 
 @_one_at_a_time
 def shutdown(_exiting_interpreter: bool = False) -> None:  # noqa: FBT001, FBT002  (as in Ray)
     """End the session: its workers, objects and everything they started are gone when this returns.
 
-    Takes at most about a second, whatever the tasks do. Without a session it does nothing.
+    A session that was joined goes on; only what this program has in it ends, but for detached
+    actors. Takes at most about a second, whatever the tasks do. Without a session it does nothing.
     """
     engine = runtime.present()
     if engine is None or runtime.is_worker():
@@ -354,7 +433,7 @@ def shutdown(_exiting_interpreter: bool = False) -> None:  # noqa: FBT001, FBT00
     _stop_counting()
     if ours:
         engine.shutdown()
-    elif isinstance(engine, LocalEngine | InlineEngine):
+    elif isinstance(engine, LocalEngine | InlineEngine | JoinedEngine):
         engine.forget()
 
 

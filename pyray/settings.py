@@ -166,7 +166,7 @@ TMPDIR: Final = Setting(
     variable="PYRAY_TMPDIR",
     reader="`init()`, `pyray`",
     shown_default="`$XDG_RUNTIME_DIR`, else the directory for temporary files",
-    meaning="where the folders of sessions are",
+    meaning="where the folders of sessions are: [Sessions](sessions.md#the-folder-of-a-session)",
 )
 RAY_TMPDIR: Final = Setting(
     variable="RAY_TMPDIR",
@@ -362,6 +362,11 @@ SESSION_FOLDER: Final = Setting(
     variable="PYRAY_SESSION_FOLDER",
     reader="",
     meaning="the session's folder; empty if it has none",
+)
+SERVICE: Final = Setting(
+    variable="PYRAY_SERVICE",
+    reader="",
+    meaning="in the server beside a head, and in what it starts: the session's folder",
 )
 WORKER_PID: Final = Setting(
     variable="PYRAY_WORKER_PID",

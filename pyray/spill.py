@@ -1,9 +1,7 @@
 """The directory of a session's spilled objects: where it is, whose it is, and its end.
 
-Each session has one of its own, of mode 0700, made at its start and removed at its end. All
-processes of the session share one open description of it, which is locked (flock): so the kernel
-knows whether any of them lives. What a session left that was killed as a whole, the next one that
-starts finds unlocked, and removes.
+Each session has one of its own, made at its start and removed at its end (`private_folders`). What
+a session left that was killed as a whole, the next one that starts finds unlocked, and removes.
 
 What is in the files, and when they are written, the compiled core knows (csrc/store/spill.h).
 """
@@ -11,12 +9,11 @@ What is in the files, and when they are written, the compiled core knows (csrc/s
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyray import private_folders
 from pyray.settings import SPILLING_DIRECTORY
 
 PREFIX = "pyray-spill-"
@@ -24,7 +21,6 @@ VARIABLE = SPILLING_DIRECTORY.variable
 IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs", "hugetlbfs"}
 """File systems that would take from the memory that is to be saved."""
 PUBLIC = ("/var/tmp", "/tmp")  # noqa: S108  (the session's own directory in it is private)
-ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,54 +85,15 @@ def make(asked: str | None, descriptor_above: int = 2) -> SpillDirectory:
 
 
 def _make_in(base: Path, descriptor_above: int) -> SpillDirectory:
-    for _ in range(ATTEMPTS):
-        path = base / f"{PREFIX}{os.urandom(8).hex()}"
-        path.mkdir(mode=0o700)
-        fd = _open(path)
-        if fd is not None and fd <= descriptor_above:
-            low, fd = fd, fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, descriptor_above + 1)
-            os.close(low)
-        if fd is not None and _lock(fd) and os.fstat(fd).st_nlink > 0:
-            return SpillDirectory(fd, str(path))
-        if fd is not None:  # another session's sweep came between
-            os.close(fd)
-    raise OSError(0, "another session removes it again and again")
+    fd, path = private_folders.make(
+        base, lambda: f"{PREFIX}{os.urandom(8).hex()}", descriptor_above
+    )
+    return SpillDirectory(fd, str(path))
 
 
 def sweep(base: Path) -> list[str]:
     """Remove the directories in `base` of this user's sessions that are gone; return them."""
-    import shutil
-
-    removed = []
-    with os.scandir(base) as entries:
-        found = [entry.path for entry in entries if entry.name.startswith(PREFIX)]
-    for path in found:
-        fd = _open(Path(path))
-        if fd is None:
-            continue
-        try:
-            about = os.fstat(fd)
-            if about.st_uid == os.geteuid() and stat.S_ISDIR(about.st_mode) and _lock(fd):
-                shutil.rmtree(path, ignore_errors=True)
-                removed.append(path)
-        finally:
-            os.close(fd)
-    return removed
-
-
-def _open(path: Path) -> int | None:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:  # gone, or not ours
-        return None
-
-
-def _lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    return private_folders.living(base, PREFIX)[1]
 
 
 def largest_on_disk() -> Path | None:

@@ -29,18 +29,16 @@ class Session:
     Args:
         id: 16 hexadecimal digits; `PYRAY_SESSION_ID` in its processes.
         supervisor: Process id of its supervisor.
-        driver: Process id of the program that called `init`.
     """
 
     id: str
     supervisor: int
-    driver: int
 
     def processes(self) -> list[tuple[str, int]]:
         """Return what each of its processes is, and its id."""
         workers = [pid for pid in children(self.supervisor) if command(pid) == WORKER_NAME]
         return [
-            ("driver", self.driver),
+            *(("driver", pid) for pid in _users_of_memory(self.supervisor) - set(workers)),
             ("supervisor", self.supervisor),
             *(("worker", pid) for pid in workers),
         ]
@@ -69,11 +67,18 @@ def sessions() -> list[Session]:
             pid = int(entry.name)
             if command(pid) != SUPERVISOR_NAME or entry.stat().st_uid != os.getuid():
                 continue
-            for word in (entry / "environ").read_bytes().split(b"\0"):
-                if word.startswith(f"{SESSION_ID.variable}=".encode()):
-                    session_id = word.partition(b"=")[2].decode("ascii", "replace")
-                    found.append((_start(pid), Session(session_id, pid, _parent(pid))))
+            if (session_id := session_id_of(pid)) is not None:
+                found.append((_start(pid), Session(session_id, pid)))
     return [session for _, session in sorted(found, key=lambda pair: pair[0])]
+
+
+def session_id_of(pid: int) -> str | None:
+    """Return the id of the session that a supervisor is of; None if it is none."""
+    with contextlib.suppress(OSError):
+        for word in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            if word.startswith(f"{SESSION_ID.variable}=".encode()):
+                return word.partition(b"=")[2].decode("ascii", "replace")
+    return None
 
 
 def stack_of(pid: int) -> str:
@@ -132,8 +137,19 @@ def _stat(pid: int) -> list[bytes]:
     return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
 
 
-def _parent(pid: int) -> int:
-    return int(_stat(pid)[1])
+def _users_of_memory(supervisor: int) -> set[int]:
+    """Return the other processes of this user that map the session's tables."""
+    memory = _control_memory(supervisor)
+    found = {int(entry.name) for entry in Path("/proc").glob("[0-9]*")} - {supervisor}
+    return {pid for pid in found if memory and _control_memory(pid) & memory}
+
+
+def _control_memory(pid: int) -> set[str]:
+    """Return device and inode of the tables that a process maps; of none or one session."""
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/{pid}/maps").read_text("utf-8", "replace").splitlines()
+        return {" ".join(line.split()[3:5]) for line in lines if "/memfd:pyray-control" in line}
+    return set()
 
 
 def _start(pid: int) -> int:

@@ -8,6 +8,7 @@ It is not on the path of any task. It sleeps until one of these happens:
                  spilled objects to be deleted (an eventfd)
     SIGCHLD      a worker has died: reap it, then give back what it held
     driver's     the driver is gone, by whatever means (a pidfd): end everything
+    the door     another program wants to join, or one that has joined is gone (pyray.door)
 
 It imports what workers need once, stays single-threaded, and forks: a worker starts in milliseconds
 and shares the interpreter's pages. When the supervisor itself dies, the kernel kills the workers
@@ -24,10 +25,13 @@ import select
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pyray import _core, as_ray, output, spill, stacks, worker_main
+import pyray
+from pyray import _core, as_ray, output, service, session_folder, spill, stacks, worker_main
+from pyray.door import Door, Guest
 from pyray.journal import Journals
 from pyray.memory_monitor import MemoryMonitor, MemorySettings, Verdict
 from pyray.repeats import Repeats
@@ -61,13 +65,16 @@ class Supervisor:
         self.next_fork_s = 0.0
         self.doorbell: int = settings["doorbell_fd"]
         self.spill = spill.SpillDirectory(*settings["spill"])
+        self.folder = session_folder.SessionFolder(*settings["folder"])
         self.driver = os.pidfd_open(settings["driver_pid"])
         self.deaths, self.deaths_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(self.deaths_in, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         self.poller = select.poll()
-        for descriptor in (self.doorbell, self.driver, self.deaths):
+        for descriptor in (self.doorbell, self.deaths):
             self.poller.register(descriptor, select.POLLIN)
+        self.door = self._open_door()
+        self.service = service.Service(self.folder.path if settings["head"] else "")
         self.signals_seen = 0
         self.next_trim_s = time.monotonic() + TRIM_AFTER_S
         self.memory = MemoryMonitor(
@@ -82,15 +89,43 @@ class Supervisor:
         folds = settings["log_to_driver"] and folding.enabled
         self.repeats = Repeats(folding) if folds else None
 
+    def _open_door(self) -> Door:
+        settings = self.settings
+        about = {
+            "session_id": f"{_core.nonce():016x}",
+            "head": settings["head"],
+            "version": pyray.__version__,
+            "python_version": sys.version.split()[0],
+            "folder": self.folder.path,
+            "labels": settings["labels"],
+            "spill": [self.spill.path, self.spill.problem],
+        }
+        descriptors = [settings[f"{name}_fd"] for name in ("control", "heap", "doorbell")]
+        door = Door(self.folder.door, self.poller, about, descriptors + self.spill.fds())
+        door.preload = self._preload
+        if settings["head"]:  # who made it is a guest, who has no job
+            door.admit(Guest(settings["driver_pid"], self.driver, settings["driver_slot"], 0))
+        else:
+            self.poller.register(self.driver, select.POLLIN)
+        return door
+
+    def _preload(self, names: list[str]) -> None:
+        self.settings["preload"] += [name for name in names if name in self.settings["may_preload"]]
+
     def serve(self) -> None:
-        """Work until the session is over or the driver is gone."""
+        """Work until the session is over, or the driver is gone whose session it is."""
         if os.getppid() != self.settings["driver_pid"]:
             return  # it died before it could be watched
         while not _core.is_session_ending():
             self.start_requested_workers()
-            if self.driver in self._wait(self._patience_s()):
+            ready = self._wait(self._patience_s())
+            if self.driver in ready and not self.settings["head"]:
                 return
+            self.door.answer(ready)
+            if self.door.stop_requested:
+                _core.end_session()
             self.reap()
+            self.service.start()
             self.send_requested_signals()
             self.watch_memory()
             self.trim()
@@ -112,6 +147,8 @@ class Supervisor:
         """Nothing to do: sleep for ever. Too many idle workers, or a pause: look again soon."""
         now = time.monotonic()
         times = [self.next_fork_s] if self.next_fork_s > now else []
+        others = (self.door.next_look_s(), self.service.next_start_s())
+        times += [look_s for look_s in others if look_s is not None]
         if _core.engine_stats()["idle"] > self.settings["keep_idle"]:
             times.append(self.next_trim_s)
         if self.slots and (look_s := self.memory.next_look_s) is not None:
@@ -152,14 +189,21 @@ class Supervisor:
             if os.getppid() != self.settings["supervisor_pid"]:
                 os._exit(1)
             signal.set_wakeup_fd(-1)
-            for descriptor in (self.driver, self.deaths, self.deaths_in):
+            guest = self.door.of_job(_core.job_of(slot))
+            for number, descriptor in enumerate(guest.outputs if guest is not None else [], 1):
+                os.dup2(descriptor, number)
+            for descriptor in (self.deaths, self.deaths_in):
                 os.close(descriptor)
+            if not self.settings["head"]:
+                os.close(self.driver)  # else the door's
+            self.door.leave()
             self.journals.leave()
+            marked = guest.log_to_driver if guest is not None else self.settings["log_to_driver"]
             worker_main.run(
                 slot,
                 journal_fd,
-                log_to_driver=self.settings["log_to_driver"],
-                repeats=self.repeats,
+                log_to_driver=marked,
+                repeats=self.repeats if guest is None else None,
                 logging_config=self.settings["logging_config"],
                 environment=self.settings["environment"],
                 namespace=self.settings["namespace"],
@@ -176,6 +220,7 @@ class Supervisor:
             if slot is not None:
                 self._sweep(pid, slot, status)
                 self._end_orphans()
+                self.door.hurry()
                 self._slow_down(futile=status != 0 and age_s < FUTILE_S)
 
     def _sweep(self, pid: int, slot: int, status: int) -> None:
@@ -196,7 +241,9 @@ class Supervisor:
         self.started_s.pop(pid, None)
         if self.slots.pop(pid, None) is not None:
             _kill_group(pid)
-        return os.waitpid(pid, 0)[1]
+        status = os.waitpid(pid, 0)[1]
+        self.service.has_ended(pid, status)
+        return status
 
     def _slow_down(self, *, futile: bool) -> None:
         """Workers that die before they do anything must not be started without a pause."""
@@ -226,12 +273,14 @@ class Supervisor:
                     os.waitpid(pid, 0)
 
     def _orphans(self) -> set[int]:
-        strangers = _children() - self.slots.keys()
+        strangers = _children() - self.slots.keys() - self.service.pids()
         return {pid for pid in strangers if not self._has_live_owner(pid)}
 
     def _has_live_owner(self, pid: int) -> bool:
-        return os.getsid(pid) in self.slots or (
-            (worker_main.owner_of(pid) or self.journals.owner_of(pid)) in self.slots
+        return (
+            os.getsid(pid) in self.slots
+            or (worker_main.owner_of(pid) or self.journals.owner_of(pid)) in self.slots
+            or self.service.has_started(pid)
         )
 
     def send_requested_signals(self) -> None:
@@ -279,10 +328,12 @@ class Supervisor:
             _kill_group(pid)
         for pid in list(self.slots):
             self._bury(pid)
+        self.service.end()
         self._end_orphans()
         if self.repeats is not None:
             output.write_lines(self.repeats.rest())
         self.spill.remove()  # nobody is left who could write to it
+        self.folder.remove()
 
     def _bury_the_dead(self) -> None:
         while (pid := _zombie()) is not None:
@@ -364,10 +415,11 @@ def _open_standard_files() -> None:
         os.close(nothing)
 
 
-def _open_spill_directory(fd: int, path: str, problem: str) -> None:
-    if fd >= 0:
-        fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)  # a task's programs must not lock it
-    _core.set_spill_directory(fd, path, problem)
+def _open_directories(settings: dict[str, Any]) -> None:
+    for fd in (settings["spill"][0], *settings["folder"][:2]):
+        if fd >= 0:
+            fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)  # a task's programs must not lock it
+    _core.set_spill_directory(*settings["spill"])
 
 
 def main(settings: dict[str, Any]) -> NoReturn:
@@ -383,7 +435,7 @@ def main(settings: dict[str, Any]) -> NoReturn:
         settings["supervisor_pid"] = os.getpid()
         _core.become_subreaper()
         _core.attach_session(settings["control_fd"], settings["heap_fd"], settings["doorbell_fd"])
-        _open_spill_directory(*settings["spill"])
+        _open_directories(settings)
         supervisor = Supervisor(settings)
         polite = False
         try:
@@ -392,5 +444,7 @@ def main(settings: dict[str, Any]) -> NoReturn:
         finally:
             supervisor.end(polite=polite)
         status = 0
+    except BaseException:  # noqa: BLE001  (the session ends here, and says why)
+        traceback.print_exc()
     finally:
         os._exit(status)

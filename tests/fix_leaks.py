@@ -1,9 +1,10 @@
 """The leak check: after every test and module nothing may remain that was not there before.
 
 Compared are child processes (and theirs, also orphaned ones), threads, open files, mappings of
-pyray's memory and names in /dev/shm; on a machine of our own (CI) also the machine's shared memory.
-What ends a moment after the test gets two seconds of patience. Inside a session that lives longer
-than the test (`ray_session`) its processes may come and go, but the store's accounts must return.
+pyray's memory, names in /dev/shm and folders of sessions; on a machine of our own (CI) also the
+machine's shared memory. What ends a moment after the test gets two seconds of patience. Inside a
+session that lives longer than the test (`ray_session`) its processes may come and go, but the
+store's accounts must return.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import support
+from tests import fix_folders, support
 
 PATIENCE_S = 2.0
 SHMEM_SLACK_BYTES = 8 << 20
@@ -70,6 +71,7 @@ class Snapshot:
     files: Counter[str]
     maps: Counter[str]
     names: frozenset[str]
+    folders: frozenset[str]
     shmem_bytes: int
     session: bool
     accounts: dict[str, int] | None
@@ -94,6 +96,7 @@ class Snapshot:
             files=_open_files(),
             maps=Counter({" ".join(key): count for key, count in support.pyray_maps().items()}),
             names=_shared_names(),
+            folders=fix_folders.session_folders(),
             shmem_bytes=_shmem_bytes(),
             session=_session_runs(),
             accounts=store_accounts(),
@@ -114,6 +117,7 @@ class Snapshot:
         if not inside:
             lines += _more("mapping", self.maps, after.maps)
         lines += [f"/dev/shm/{name}" for name in sorted(after.names - self.names)]
+        lines += [f"session folder {name}" for name in sorted(after.folders - self.folders)]
         if OWN_MACHINE and not inside and after.shmem_bytes > self.shmem_bytes + SHMEM_SLACK_BYTES:
             grown = (after.shmem_bytes - self.shmem_bytes) >> 20
             lines.append(f"shared memory of the machine: {grown} MiB more")

@@ -64,6 +64,7 @@ MAY_LOOK_INSIDE = {
     "tests/api/test_rough_use.py": {"pyray._core"},
     "tests/death/": {"pyray._core"},
     "tests/state/": {"pyray._core"},
+    "tests/node/": {"pyray._core"},
     "tests/storm/": {"pyray._core"},
     "benchmarks/": {"pyray._core"},
 }

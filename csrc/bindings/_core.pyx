@@ -16,6 +16,7 @@ One extension module out of small files, one subject each:
     channels.pxi   channels of compiled graphs
     worker.pxi     the worker's loop and the supervisor's operations
     actors.pxi     actors' names, and calls of actors that run many at a time
+    jobs.pxi       drivers that join, and the end of their jobs
     inspect.pxi    statistics, audit
     views.pxi      looking at a session, and what is recorded for that
 """
@@ -54,5 +55,6 @@ include "help.pxi"
 include "actors.pxi"
 include "placements.pxi"
 include "channels.pxi"
+include "jobs.pxi"
 include "inspect.pxi"
 include "views.pxi"

@@ -10,6 +10,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory, PyMemoryView_GET_BUFFER
 cdef extern from "os/os.h" nogil:
     pr_status pr_os_map_copy_on_write(int fd, uint64_t offset, uint64_t size, void **address)
     void pr_os_unmap(void *address, uint64_t size)
+    void pr_os_close(int fd)
 
 cdef uint64_t PIN_FROM_BYTES = 64 << 10   # smaller values are copied out: cheaper than a pin
 
@@ -21,8 +22,14 @@ cdef class HeapMapping:
     cdef const uint8_t *bytes
     cdef uint8_t *writable   # set at the session's end if arrays lie there (create.pxi)
     cdef uint64_t size
+    cdef int line            # of a driver that joined: the session knows by its end; or -1
+
+    def __cinit__(self):
+        self.line = -1
 
     def __dealloc__(self):
+        if self.line >= 0:
+            pr_os_close(self.line)
         if self.bytes != NULL:
             pr_os_unmap(<void *>self.bytes, self.size)
         if self.writable != NULL:

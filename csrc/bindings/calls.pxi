@@ -319,6 +319,8 @@ cdef class Template:
         self.plan.restarts, self.plan.groups = restarts, groups
         self.plan.flags = ((PR_ACTOR_DETACHED if detached else 0)
                            | (PR_ACTOR_OUT_OF_ORDER if out_of_order else 0))
+        if detached:
+            self.fixed.flags |= PR_TASK_OUTLIVES
         if name is not None:
             self.keep = name_text(namespace, name, &self.plan.name), about
             self.plan.about = about.ref
@@ -343,6 +345,8 @@ cdef class Template:
             )
         cdef pr_submission s = self.fixed
         s.parent = serial_of_call() if runs_many else current_serial
+        if outlives:
+            s.flags |= PR_TASK_OUTLIVES
         cdef uint8_t packed[SMALL_BYTES]
         cdef pr_ref awaited[MOST_AWAITED]
         cdef pr_ref one

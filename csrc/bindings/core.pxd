@@ -88,6 +88,7 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t latch
         uint32_t actor
         uint32_t requests
+        uint32_t job
         uint32_t environment
         uint64_t tasks_finished
     const pr_slot *pr_slot_at(const pr_context *ctx, pr_index slot)
@@ -189,6 +190,7 @@ cdef extern from "pyray_core.h" nogil:
     enum: PR_TASK_OF_ACTOR
     enum: PR_TASK_KEEPS
     enum: PR_TASK_CAPTURES
+    enum: PR_TASK_OUTLIVES
     enum: PR_TASK_CANCELLED
     enum: PR_TASK_STREAMS
     enum pr_cause:
@@ -206,6 +208,7 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t resource
         int64_t amount
     struct pr_class:
+        uint32_t count
         uint32_t demand_count
         uint32_t environment
         uint32_t placement
@@ -233,6 +236,7 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t worker_limit
         uint32_t spawn_requests
         uint32_t ready_count
+        uint32_t class_count
         uint32_t resource_count
         uint32_t signal_requests
         uint64_t submitted
@@ -257,6 +261,7 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t worker_limit
         uint32_t restart_limit
         uint32_t restart_window_ms
+        uint32_t is_head
         uint32_t resource_count
         pr_session_resource *resources
         uint32_t small_tables
@@ -264,6 +269,19 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_session_attach(pr_context *ctx, int control_fd, int heap_fd, pr_slot_kind kind,
                                 uint32_t small)
     void pr_session_detach(pr_context *ctx, bint keep_heap)
+    struct pr_joined:
+        pr_index slot
+        uint32_t job
+    struct pr_job_rest:
+        uint32_t tasks
+        uint32_t actors
+        uint32_t workers
+        uint32_t outliving
+    pr_status pr_driver_reserve(pr_context *ctx, uint32_t process_id, bint observes,
+                                pr_joined *joined)
+    pr_status pr_driver_attach(pr_context *ctx, int control_fd, int heap_fd, pr_index slot,
+                               uint32_t small)
+    pr_status pr_job_end(pr_context *ctx, uint32_t job, pr_job_rest *rest)
     enum: PR_BUNDLE_MAX
     enum: PR_PLACEMENT_NAME
     struct pr_share:
@@ -285,6 +303,7 @@ cdef extern from "pyray_core.h" nogil:
     struct pr_placement_plan:
         uint32_t strategy
         uint32_t bundle_count
+        pr_bool is_detached
         const pr_bundle_plan *bundles
         char *name
     const pr_placement *pr_placement_at(const pr_context *ctx, pr_index group)

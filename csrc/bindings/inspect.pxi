@@ -50,6 +50,28 @@ def resources() -> dict[str, tuple[int, int]]:
     }
 
 
+def waiting_demands() -> list[tuple[dict[str, int], int]]:
+    """What ready tasks ask for (name -> 1/10000), and how many ask for that.
+
+    Read without the lock, as `engine_stats`.
+    """
+    check_usable()
+    cdef const pr_engine_root_t *root = pr_engine_root(&context)
+    cdef const pr_class *c
+    cdef uint32_t i, kind, shape
+    found = []
+    for shape in range(1, root.class_count + 1):
+        c = pr_class_at(&context, shape)
+        if c.count > 0:
+            demand = {}
+            for i in range(c.demand_count):
+                kind = c.demand[i].resource
+                name = root.resources[kind].name[:strlen(root.resources[kind].name)].decode()
+                demand[name] = c.demand[i].amount
+            found.append((demand, c.count))
+    return found
+
+
 def audit() -> dict[str, int]:
     """Check every invariant (SessionCorruptedError if one fails); the number of entries in use."""
     cdef pr_accounts accounts

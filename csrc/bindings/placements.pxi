@@ -5,7 +5,9 @@ MOST_BUNDLES = PR_BUNDLE_MAX
 PLACEMENT_NAME_BYTES = PR_PLACEMENT_NAME - 1
 
 
-def placement_new(strategy: int, name: str, bundles: list[dict[int, int]]) -> tuple[int, int]:
+def placement_new(
+    strategy: int, name: str, bundles: list[dict[int, int]], *, bint detached=False
+) -> tuple[int, int]:
     """Make a group of bundles (resource index -> 1/10000); its index and generation."""
     cdef pr_placement_plan plan
     cdef pr_ref group
@@ -15,6 +17,7 @@ def placement_new(strategy: int, name: str, bundles: list[dict[int, int]]) -> tu
     encoded = name.encode()
     memset(&plan, 0, sizeof(plan))
     plan.strategy, plan.bundle_count = strategy, len(bundles)
+    plan.is_detached = detached
     memcpy(plan.name, PyBytes_AS_STRING(encoded), len(encoded))
     cdef pr_bundle_plan *plans = <pr_bundle_plan *>PyMem_Malloc(len(bundles) * sizeof(bundle[0]))
     if plans == NULL:

@@ -26,7 +26,7 @@ cdef class ObjectRef:
             raise TypeError(f"Unsupported type: {type(id)}, expected bytes")
         if len(id) != 28:
             raise ValueError(f"ID string needs to have length 28, got {len(id)}")
-        if int.from_bytes(id[8:16], "big") != session_nonce:
+        if int.from_bytes(id[8:16], "big") != session_nonce & NONCE_BITS:
             raise ValueError("ObjectRef: these bytes name an object of another session")
         self.ref.index = int.from_bytes(id[:4], "big")
         self.ref.generation = int.from_bytes(id[4:8], "big")
@@ -80,7 +80,7 @@ cdef class ObjectRef:
             return b"\xff" * 28
         tail = b"\xff\xff\xff\xff" + JOB_ID + b"\x01\x00\x00\x00"
         return (self.ref.index.to_bytes(4, "big") + self.ref.generation.to_bytes(4, "big")
-                + self.nonce.to_bytes(8, "big") + tail)
+                + (self.nonce & NONCE_BITS).to_bytes(8, "big") + tail)
 
     def hex(self) -> str:
         """The reference as 56 hexadecimal digits."""

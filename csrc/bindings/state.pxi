@@ -26,7 +26,9 @@ cdef bint is_forked = False      # this process is a user's fork: it must not to
 cdef int supervisor_pidfd = -1   # driver: tells when the session's supervisor is gone
 cdef bint supervisor_gone = False
 cdef int in_core = 0             # threads inside the core without the GIL
-cdef uint64_t session_nonce = 0
+cdef uint64_t session_nonce = 0  # with the number of this attachment in its upper bits
+cdef uint64_t NONCE_BITS = (<uint64_t>1 << 48) - 1
+cdef uint64_t attachments = 0    # sessions that this process has made or joined
 cdef pr_index running_task = 0   # worker: the task its main thread executes
 cdef unsigned long main_thread = 0
 cdef bint runs_many = False      # worker: its actor runs many calls at a time
@@ -74,6 +76,11 @@ cdef int raise_session_changed() except -1:
 
 
 cdef int raise_supervisor_gone() except -1:
+    if pr_session_ending(&context):
+        raise exceptions.RaySystemError(
+            "The session has ended: it was stopped, or the program that made it has ended. "
+            "Call ray.shutdown() and ray.init() to start or join another one."
+        )
     raise exceptions.RaySystemError(
         "The session's supervisor process has died, so the session has ended. "
         "Call ray.shutdown() and ray.init() to start a new one."
@@ -88,7 +95,7 @@ cdef int look_around() except -1:
     if supervisor_pidfd >= 0:
         watched.fd, watched.events, watched.revents = supervisor_pidfd, POLLIN, 0
         if poll(&watched, 1, 0) > 0:
-            if pr_session_ending(&context):
+            if pr_session_ending(&context) and heap_mapping.line < 0:
                 raise_session_changed()   # another thread is in shutdown()
             supervisor_gone = True
             raise_supervisor_gone()
@@ -132,7 +139,7 @@ cdef int opened() except -1:
     global is_open, is_forked, session_nonce, main_thread, supervisor_gone, heap_mapping, in_core
     global runs_many
     is_open, is_forked, supervisor_gone, in_core, runs_many = True, False, False, 0, False
-    session_nonce = context.header.nonce
+    session_nonce = (context.header.nonce & NONCE_BITS) | (attachments << 48)
     if heap_mapping is None:   # a forked worker has its parent's
         heap_mapping = HeapMapping()
         heap_mapping.bytes, heap_mapping.size = context.heap, context.header.heap_size
@@ -150,11 +157,15 @@ def create_session(
     resources: dict[str, int],
     doorbell_fd: int,
     restarts: tuple[int, int],
+    *,
+    bint head=False,
 ) -> tuple[int, int]:
     """Make a session and become its driver. Resources are in 1/10000. Returns both memfds.
 
-    `restarts`: so often an actor may restart within so many milliseconds; 0: any number.
+    `restarts`: so often an actor may restart within so many milliseconds; 0: any number. The maker
+    of a head's session (`head`) has no tasks of its own.
     """
+    global attachments
     cdef pr_session_config config
     if is_open and not is_forked:
         raise RuntimeError("this process has a session already")
@@ -162,7 +173,7 @@ def create_session(
         raise ValueError(f"resources: at most {PR_RESOURCE_MAX} kinds, got {len(resources)}")
     memset(&config, 0, sizeof(config))
     config.heap_bytes, config.cpus, config.worker_limit = heap_bytes, cpus, worker_limit
-    config.help_from = 2 * cpus + 2
+    config.help_from, config.is_head = 2 * cpus + 2, head
     config.restart_limit, config.restart_window_ms = restarts
     config.resource_count = len(resources)
     for i, (name, amount) in enumerate(resources.items()):
@@ -172,6 +183,7 @@ def create_session(
     if status != PR_OK:
         raise_status(status, f"cannot make a session with an object store of {heap_bytes:,} bytes")
     context.doorbell_fd = doorbell_fd
+    attachments += 1
     opened()
     return context.control_fd, context.heap_fd
 
@@ -238,7 +250,7 @@ def is_session_ending() -> bool:
 
 def nonce() -> int:
     """The number that names the session, 0 if there is none."""
-    return session_nonce
+    return session_nonce & NONCE_BITS
 
 
 cdef int copy_name(char *target, str name) except -1:

@@ -100,7 +100,7 @@ cdef class Reader:
     @property
     def nonce(self) -> int:
         """The number that names the session."""
-        return self.session
+        return self.session & NONCE_BITS
 
     def sizes(self) -> dict[str, int]:
         """Sizes of the structures, by name."""

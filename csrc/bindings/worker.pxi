@@ -13,6 +13,7 @@ cdef bint interruptible = False   # a task's code runs, and may be interrupted
 cdef pr_ref current_result      # the first of the task's results, which names the task
 cdef uint32_t current_shape = 0
 cdef uint32_t actor_shape = 0
+cdef bint outlives = False      # what it submits descends from a detached actor
 cdef pr_ref actor_captured      # the placement group that the actor's tasks go to, or none
 cdef uint64_t shown_gpus = 0
 cdef object before_retry = None   # pyray.execution.pause_before_retry
@@ -84,12 +85,14 @@ def current_task_id() -> bytes | None:
 cdef int begin_task(pr_taken *taken) except -1:
     """Notes what user code can ask about its task, and shows it its GPUs."""
     global current_shape, current_result, actor_shape, shown_gpus, captured, actor_captured
+    global outlives
     current_result = taken.result
     if taken.flags & PR_TASK_OF_ACTOR:
         current_shape = 0
         captured = actor_captured
         return 0
     current_shape = taken.shape
+    outlives = (taken.flags & PR_TASK_OUTLIVES) != 0
     captured.index = captured.generation = 0
     if taken.flags & PR_TASK_CAPTURES:
         captured.index = pr_class_at(&context, taken.shape).placement

@@ -36,6 +36,7 @@ static void set_fields(struct pr_context *ctx, const struct pr_actor *a,
     TX_SET(ctx, a->recent_since_ms, 0);
     TX_SET(ctx, a->left_slot, PR_NONE);
     TX_SET(ctx, a->left_generation, 0);
+    TX_SET(ctx, a->job, pr_slot_at(ctx, ctx->slot)->job);
 }
 
 enum pr_status pr_actor_new(struct pr_context *ctx, const struct pr_actor_plan *plan,
@@ -374,6 +375,18 @@ static void kill_what_it_left(struct pr_context *ctx, const struct pr_actor *a)
         pr_slot_request(ctx, a->left_slot, PR_REQUEST_KILL | PR_REQUEST_EXIT);
 }
 
+void pr_actor_end(struct pr_context *ctx, pr_index actor, enum pr_cause cause)
+{
+    const struct pr_actor *a = pr_actor_at(ctx, actor);
+    TX_SET(ctx, a->cause, cause);
+    if (a->slot != PR_NONE)
+        pr_slot_request(ctx, a->slot, PR_REQUEST_KILL | PR_REQUEST_EXIT);
+    else
+        cancel_creation(ctx, actor);
+    pr_actor_die(ctx, actor, cause, NULL); /* from now on calls fail */
+    pr_sched_nudge(ctx);
+}
+
 struct kill {
     struct pr_ref handle;
     bool no_restart;
@@ -396,13 +409,7 @@ static enum pr_status kill_actor(struct pr_context *ctx, void *argument)
                                 PR_REQUEST_EXIT); /* else it is about to start anyway */
         return PR_OK;
     }
-    TX_SET(ctx, a->cause, PR_CAUSE_ACTOR_KILLED);
-    if (a->slot != PR_NONE)
-        pr_slot_request(ctx, a->slot, PR_REQUEST_KILL | PR_REQUEST_EXIT);
-    else
-        cancel_creation(ctx, actor);
-    pr_actor_die(ctx, actor, PR_CAUSE_ACTOR_KILLED, NULL); /* from now on calls fail */
-    pr_sched_nudge(ctx);
+    pr_actor_end(ctx, actor, PR_CAUSE_ACTOR_KILLED);
     return PR_OK;
 }
 

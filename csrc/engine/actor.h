@@ -46,6 +46,8 @@ void pr_actor_lost_call(struct pr_context *ctx, pr_index task, const struct pr_s
 /* No more calls, no restart. */
 void pr_actor_die(struct pr_context *ctx, pr_index actor, enum pr_cause cause,
                   const struct pr_slot *died);
+/* The same for one that is not dead, and its process is to be killed. */
+void pr_actor_end(struct pr_context *ctx, pr_index actor, enum pr_cause cause);
 /* Nobody holds the handle object. True when the entry is gone and the object may go too. */
 bool pr_actor_released(struct pr_context *ctx, pr_index actor);
 

@@ -27,9 +27,9 @@ static bool add_serial(struct serials *list, uint64_t serial)
     return true;
 }
 
-static void cancel_queued(struct pr_context *ctx, pr_index task)
+void pr_cancel_queued(struct pr_context *ctx, pr_index task, enum pr_cause cause)
 {
-    struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_CANCELLED, NULL);
+    struct pr_failure failure = pr_task_failure(ctx, task, cause, NULL);
     if (pr_task_at(ctx, task)->flags & PR_TASK_OF_ACTOR)
         pr_mailbox_remove(ctx, task);
     else if (pr_task_at(ctx, task)->state == PR_TASK_READY)
@@ -69,7 +69,7 @@ static bool cancel_task(struct pr_context *ctx, pr_index task, bool force, bool 
     switch (t->state) {
     case PR_TASK_SUBMITTING: mark(ctx, t, recursive); return false;
     case PR_TASK_WAITING:
-    case PR_TASK_READY: cancel_queued(ctx, task); return false;
+    case PR_TASK_READY: pr_cancel_queued(ctx, task, PR_CAUSE_CANCELLED); return false;
     case PR_TASK_RUNNING: cancel_running(ctx, t, force, recursive); return true;
     default: return false;
     }

@@ -47,5 +47,7 @@ bool pr_cancel_reaches(const struct pr_context *ctx, const struct pr_task *child
 
 /* Inside a transaction: fails a task that has become complete after it was cancelled. */
 void pr_cancel_complete(struct pr_context *ctx, pr_index task);
+/* Inside a transaction: fails a task that is READY or WAITING, but no creation of an actor. */
+void pr_cancel_queued(struct pr_context *ctx, pr_index task, enum pr_cause cause);
 
 #endif

@@ -63,6 +63,7 @@
 #define PR_STEP_RESULTS 16u
 #define PR_RESOURCE_UNIT 10000 /* amounts are in 1/10000 */
 #define PR_START_LIMIT_PER_CPU 1u
+#define PR_FIRST_JOB 1u /* of the driver that made the session, whose crew is in the root */
 
 enum pr_task_state {
     PR_TASK_FREE,
@@ -86,6 +87,7 @@ enum pr_task_flag {
     PR_TASK_CANCEL_CHILDREN = 256,
     PR_TASK_STREAMS = 512,   /* has a stream, see stream.h */
     PR_TASK_CAPTURES = 1024, /* tasks that it submits go to its placement group */
+    PR_TASK_OUTLIVES = 2048, /* creates a detached actor, or descends from one: see jobs.h */
 };
 
 struct pr_task {
@@ -181,6 +183,7 @@ enum pr_actor_state {
 enum pr_actor_flag {
     PR_ACTOR_DETACHED = 1,     /* lives without handles: holds one itself */
     PR_ACTOR_OUT_OF_ORDER = 2, /* a call does not wait for earlier ones of its caller */
+    PR_ACTOR_OUTLIVES = 4,     /* its creation was PR_TASK_OUTLIVES */
 };
 
 /* The handle object (PR_FLAG_HOOK) carries the handles' references; the actor's entry lives as long
@@ -216,7 +219,7 @@ struct pr_actor {
     uint32_t recent_since_ms;
     uint32_t left_slot; /* it left by itself, and calls may still run in this process; or none */
     uint32_t left_generation;
-    uint32_t reserved[1];
+    uint32_t job;
 };
 _Static_assert(sizeof(struct pr_actor) == 128, "two cache lines");
 
@@ -304,6 +307,8 @@ struct pr_placement {
     uint32_t bundles; /* the first */
     uint32_t bundle_count;
     uint32_t users; /* tasks, and processes that keep what they took */
+    uint32_t job;   /* with which it ends, or none */
+    uint32_t reserved;
     char name[PR_PLACEMENT_NAME];
 };
 
@@ -317,10 +322,13 @@ struct pr_crew {
     uint32_t waking;         /* slots WAKING */
 };
 
-/* What workers of a task's runtime_env are set up with. Never given back: there are few. */
+/* What workers of a job, or of a task's runtime_env in it, are set up with. Given back when the job
+ * has ended and nothing of it is left. */
 struct pr_environment {
     uint32_t link;        /* next one */
     uint32_t description; /* object that says what it is; workers read it */
+    uint32_t job;
+    uint32_t reserved;
     uint64_t hash[2];
     struct pr_crew crew;
 };
@@ -335,7 +343,9 @@ struct pr_engine_root {
     uint32_t ending; /* session is shutting down; stored once, outside transactions */
     uint32_t driver;
     uint32_t supervisor;
-    struct pr_crew crew;   /* of the job's environment */
+    uint32_t jobs;         /* how many drivers there have been: the number of the last job */
+    uint32_t turn;         /* environment, counted from 1, whose worker comes next: sched.c; or 0 */
+    struct pr_crew crew;   /* of the first job's environment */
     uint32_t environments; /* list of the others */
     uint32_t worker_count; /* slots of kind WORKER that are not EMPTY */
     uint32_t worker_limit;
@@ -384,7 +394,8 @@ enum pr_cause {
     PR_CAUSE_STREAM_ENDED,      /* the mark at the end of a stream */
     PR_CAUSE_PLACEMENT_REMOVED, /* its placement group was removed */
     PR_CAUSE_ACTOR_PLACEMENT_REMOVED,
-    PR_CAUSE_ACTOR_RESTARTS, /* its process died, and it had restarted too often */
+    PR_CAUSE_ACTOR_RESTARTS,  /* its process died, and it had restarted too often */
+    PR_CAUSE_ACTOR_JOB_ENDED, /* the driver of its job has gone */
 };
 
 #define PR_KIND_FAILURE 255u /* the kind of an object whose value is a struct pr_failure */
@@ -451,6 +462,10 @@ static inline const struct pr_environment *pr_environment_at(const struct pr_con
                                                              pr_index environment)
 {
     return pr_entry(ctx, PR_POOL_ENVIRONMENT, environment);
+}
+static inline uint32_t pr_job_of(const struct pr_context *ctx, pr_index environment)
+{
+    return environment == PR_NONE ? PR_FIRST_JOB : pr_environment_at(ctx, environment)->job;
 }
 static inline const struct pr_crew *pr_crew_of(const struct pr_context *ctx, pr_index environment)
 {

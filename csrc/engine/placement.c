@@ -345,6 +345,7 @@ static enum pr_status new_group(struct pr_context *ctx, void *argument)
     if (p->generation == 0) TX_SET(ctx, p->generation, 1);
     TX_SET(ctx, p->strategy, plan->strategy);
     TX_SET(ctx, p->users, 0);
+    TX_SET(ctx, p->job, plan->is_detached ? PR_NONE : pr_slot_at(ctx, ctx->slot)->job);
     TX_SET(ctx, p->bundles, PR_NONE);
     TX_SET(ctx, p->bundle_count, plan->bundle_count);
     pr_tx_copy(ctx, p->name, plan->name, PR_PLACEMENT_NAME);
@@ -391,14 +392,10 @@ static void give_back(struct pr_context *ctx, const struct pr_bundle *b)
         pr_gpus_add(ctx, pr_engine_root(ctx)->gpus, b->gpus, gpus);
 }
 
-static enum pr_status remove_group(struct pr_context *ctx, void *argument)
+void pr_placement_end_group(struct pr_context *ctx, pr_index group)
 {
-    const struct pr_ref *group = argument;
-    if (!pr_pool_has(ctx, PR_POOL_PLACEMENT, group->index)) return PR_STALE;
-    const struct pr_placement *p = pr_placement_at(ctx, group->index);
-    if (p->state == PR_PLACEMENT_FREE || p->generation != group->generation) return PR_STALE;
-    if (p->state == PR_PLACEMENT_REMOVED) return PR_OK;
-    if (p->state == PR_PLACEMENT_PENDING) unlink_pending(ctx, group->index);
+    const struct pr_placement *p = pr_placement_at(ctx, group);
+    if (p->state == PR_PLACEMENT_PENDING) unlink_pending(ctx, group);
     bool created = p->state == PR_PLACEMENT_CREATED;
     TX_SET(ctx, p->state, PR_PLACEMENT_REMOVED);
     for (pr_index i = p->bundles; created && i != PR_NONE; i = pr_bundle_at(ctx, i)->link)
@@ -407,8 +404,17 @@ static enum pr_status remove_group(struct pr_context *ctx, void *argument)
         TX_ADD(ctx, pr_engine_root(ctx)->signal_requests, 1);
         ctx->ring_doorbell = true;
     }
-    free_if_unused(ctx, group->index);
+    free_if_unused(ctx, group);
     pr_sched_nudge(ctx);
+}
+
+static enum pr_status remove_group(struct pr_context *ctx, void *argument)
+{
+    const struct pr_ref *group = argument;
+    if (!pr_pool_has(ctx, PR_POOL_PLACEMENT, group->index)) return PR_STALE;
+    const struct pr_placement *p = pr_placement_at(ctx, group->index);
+    if (p->state == PR_PLACEMENT_FREE || p->generation != group->generation) return PR_STALE;
+    if (p->state != PR_PLACEMENT_REMOVED) pr_placement_end_group(ctx, group->index);
     return PR_OK;
 }
 

@@ -21,6 +21,7 @@ struct pr_bundle_plan {
 struct pr_placement_plan {
     uint32_t strategy;
     uint32_t bundle_count; /* at most PR_BUNDLE_MAX */
+    bool is_detached;      /* does not end with the job */
     const struct pr_bundle_plan *bundles;
     char name[PR_PLACEMENT_NAME]; /* "": none */
 };
@@ -47,6 +48,8 @@ bool pr_placement_kills(struct pr_context *ctx, pr_index slot);
 PR_MUST_CHECK enum pr_status pr_placement_enter(struct pr_context *ctx, struct pr_ref group);
 void pr_placement_use(struct pr_context *ctx, pr_index group);
 void pr_placement_leave(struct pr_context *ctx, pr_index group);
+/* Removes a group that has not been removed. */
+void pr_placement_end_group(struct pr_context *ctx, pr_index group);
 /* Something was given back: creates pending groups that fit now. Where many wait, a chore goes on
  * with it. */
 void pr_placement_look(struct pr_context *ctx);

@@ -73,6 +73,7 @@ static void give_up_running(struct pr_context *ctx, pr_index task, pr_index slot
     } else {
         if (!died->free_retry) TX_SET(ctx, died->free_retry, 1);
         uint32_t cause = t->flags & PR_TASK_CANCELLED ? PR_CAUSE_CANCELLED : died->cause;
+        if (died->requests & PR_REQUEST_ORPHAN) cause = PR_CAUSE_OWNER_DIED;
         struct pr_failure failure = pr_task_failure(ctx, task, cause, died);
         pr_task_fail(ctx, task, &failure);
     }

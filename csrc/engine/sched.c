@@ -74,16 +74,6 @@ static pr_index runnable_class(const struct pr_context *ctx, pr_index environmen
     return PR_NONE;
 }
 
-pr_index pr_queue_pop(struct pr_context *ctx, pr_index environment)
-{
-    pr_index shape = runnable_class(ctx, environment);
-    if (shape == PR_NONE) return PR_NONE;
-    pr_index task = pr_class_at(ctx, shape)->head;
-    pr_queue_remove(ctx, task);
-    if (pr_engine_root(ctx)->class_count > 1) TX_SET(ctx, pr_engine_root(ctx)->class_cursor, shape);
-    return task;
-}
-
 /* ---- idle workers ---- */
 
 void pr_idle_push(struct pr_context *ctx, pr_index slot)
@@ -164,6 +154,83 @@ void pr_sched_request(struct pr_context *ctx, const struct pr_crew *crew)
     ctx->ring_doorbell = true;
 }
 
+/* ---- turns ---- */
+
+/* A worker takes tasks of its own crew only, and while there are such it never sleeps: so those of
+ * another crew, which may be another driver's, would wait for ever for what it has. When they have
+ * waited for PR_TURN_NS, and could run with what it has just given back, it passes: an idle worker
+ * of theirs is woken, and until that one looks (or dies) the next task is its crew's (`turn`). */
+#define PR_TURN_NS 10000000u
+
+#ifdef PR_CRASH_INJECTION
+#define TURN_CLOCK_NS(ctx) (++(ctx)->turns * (PR_TURN_NS / 2)) /* the same at each run */
+#else
+#define TURN_CLOCK_NS(ctx) pr_os_monotonic_ns()
+#endif
+
+bool pr_sched_is_turn_of_others(const struct pr_context *ctx, pr_index environment)
+{
+    uint32_t turn = pr_engine_root(ctx)->turn;
+    return turn != 0 && turn != environment + 1 && pr_crew_of(ctx, turn - 1)->waking > 0;
+}
+
+static pr_index waiting_class(const struct pr_context *ctx, pr_index environment)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    for (uint32_t i = 0; i < root->class_count; i++) {
+        pr_index shape = class_in_turn(root, i);
+        const struct pr_class *c = pr_class_at(ctx, shape);
+        if (c->count > 0 && c->environment != environment && pr_resources_fit(ctx, shape))
+            return shape;
+    }
+    return PR_NONE;
+}
+
+/* True when this worker has passed its turn on. */
+static bool pass_turn(struct pr_context *ctx, pr_index environment)
+{
+    pr_index shape = waiting_class(ctx, environment);
+    if (shape == PR_NONE) {
+        ctx->turn_ns = 0;
+        return false;
+    }
+    uint64_t now = TURN_CLOCK_NS(ctx);
+    if (ctx->turn_ns == 0) ctx->turn_ns = now;
+    if (now - ctx->turn_ns < PR_TURN_NS) return false;
+    pr_index other = pr_class_at(ctx, shape)->environment;
+    if (pr_crew_of(ctx, other)->idle_head == PR_NONE) {
+        pr_sched_spare(ctx, pr_crew_of(ctx, other));
+        return false;
+    }
+    ctx->turn_ns = 0;
+    TX_SET(ctx, pr_engine_root(ctx)->turn, other + 1);
+    TX_SET(ctx, pr_engine_root(ctx)->class_cursor, shape - 1);
+    wake_idle(ctx, pr_crew_of(ctx, other));
+    return true;
+}
+
+/* Whether a worker of this crew may take a task now. */
+static bool may_take(struct pr_context *ctx, pr_index environment)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    if (PR_LIKELY(root->environments == PR_NONE)) return true;
+    if (pr_sched_is_turn_of_others(ctx, environment)) return false;
+    if (root->turn != 0) TX_SET(ctx, root->turn, 0);
+    return !pass_turn(ctx, environment);
+}
+
+pr_index pr_queue_pop(struct pr_context *ctx, pr_index environment)
+{
+    pr_index shape = runnable_class(ctx, environment);
+    if (shape == PR_NONE || !may_take(ctx, environment)) return PR_NONE;
+    pr_index task = pr_class_at(ctx, shape)->head;
+    pr_queue_remove(ctx, task);
+    if (pr_engine_root(ctx)->class_count > 1) TX_SET(ctx, pr_engine_root(ctx)->class_cursor, shape);
+    return task;
+}
+
+/* ---- waking ---- */
+
 /* Gets a worker on the way to a runnable class, unless enough are. */
 static void send_worker(struct pr_context *ctx, pr_index shape)
 {
@@ -194,7 +261,9 @@ void pr_sched_send(struct pr_context *ctx)
     uint32_t tries = root->environments == PR_NONE ? 1 : PR_STEP_RESULTS;
     for (uint32_t i = 0; i < root->class_count && tries > 0; i++) {
         pr_index shape = class_in_turn(root, i);
-        if (pr_class_at(ctx, shape)->count == 0 || !pr_resources_fit(ctx, shape)) continue;
+        const struct pr_class *c = pr_class_at(ctx, shape);
+        if (c->count == 0 || pr_sched_is_turn_of_others(ctx, c->environment)) continue;
+        if (!pr_resources_fit(ctx, shape)) continue;
         send_worker(ctx, shape);
         tries--;
     }

@@ -28,6 +28,9 @@ void pr_sched_nudge(struct pr_context *ctx);
 /* The same without a look at placement groups, of which some may fit now. */
 void pr_sched_send(struct pr_context *ctx);
 
+/* Whether workers of this environment are to leave the next task to those of another one. */
+bool pr_sched_is_turn_of_others(const struct pr_context *ctx, pr_index environment);
+
 /* A worker of this crew becomes an actor's: asks for another one if none is idle or on its way, so
  * that the next actor, or task, need not wait for a process to start. */
 void pr_sched_spare(struct pr_context *ctx, const struct pr_crew *crew);

@@ -44,7 +44,7 @@ static const struct pr_pool_plan small_tables[PR_POOLS] = {
     [PR_POOL_TASK] = {sizeof(struct pr_task), 64, 8, .follower = PR_POOL_NOTE},
     [PR_POOL_ACTOR] = {sizeof(struct pr_actor), 16, 2},
     [PR_POOL_LANE] = {sizeof(struct pr_lane), 16, 2},
-    [PR_POOL_CLASS] = {sizeof(struct pr_class), 20, 2},
+    [PR_POOL_CLASS] = {sizeof(struct pr_class), 28, 2},
     [PR_POOL_STREAM] = {sizeof(struct pr_stream), 16, 2},
     [PR_POOL_NAME] = {sizeof(struct pr_name), 8, 2},
     [PR_POOL_ENVIRONMENT] = {sizeof(struct pr_environment), 4, 2},
@@ -77,8 +77,8 @@ static enum pr_status new_latch(struct pr_context *ctx, pr_index slot, pr_index 
     return PR_OK;
 }
 
-static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind,
-                               enum pr_slot_state state, pr_index *slot)
+enum pr_status pr_slot_new(struct pr_context *ctx, enum pr_slot_kind kind, enum pr_slot_state state,
+                           pr_index *slot)
 {
     PR_TRY(pr_pool_take(ctx, PR_POOL_SLOT, slot));
     const struct pr_slot *s = pr_slot_at(ctx, *slot);
@@ -102,6 +102,7 @@ static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind,
     TX_SET(ctx, s->free_retry, 0);
     TX_SET(ctx, s->wait_status, 0);
     TX_SET(ctx, s->environment, PR_NONE);
+    TX_SET(ctx, s->job, PR_NONE);
     TX_SET(ctx, s->tasks_finished, 0);
     pr_index latch;
     PR_TRY(new_latch(ctx, *slot, &latch));
@@ -109,7 +110,7 @@ static enum pr_status new_slot(struct pr_context *ctx, enum pr_slot_kind kind,
     return PR_OK;
 }
 
-static void become(struct pr_context *ctx, pr_index slot)
+void pr_session_become(struct pr_context *ctx, pr_index slot)
 {
     ctx->slot = slot;
     ctx->slot_generation = pr_slot_at(ctx, slot)->generation;
@@ -119,25 +120,27 @@ static void become(struct pr_context *ctx, pr_index slot)
 
 struct join {
     enum pr_slot_kind kind;
+    uint32_t job;
     pr_index slot;
 };
 
 static enum pr_status join(struct pr_context *ctx, void *argument)
 {
     struct join *op = argument;
-    PR_TRY(new_slot(ctx, op->kind, PR_SLOT_BUSY, &op->slot));
+    PR_TRY(pr_slot_new(ctx, op->kind, PR_SLOT_BUSY, &op->slot));
     TX_SET(ctx, pr_slot_at(ctx, op->slot)->process_id, pr_os_process_id());
+    TX_SET(ctx, pr_slot_at(ctx, op->slot)->job, op->job);
     if (op->kind == PR_SLOT_SUPERVISOR) TX_SET(ctx, pr_engine_root(ctx)->supervisor, op->slot);
     if (op->kind == PR_SLOT_DRIVER) TX_SET(ctx, pr_engine_root(ctx)->driver, op->slot);
     return PR_OK;
 }
 
-static enum pr_status join_as(struct pr_context *ctx, enum pr_slot_kind kind)
+static enum pr_status join_as(struct pr_context *ctx, enum pr_slot_kind kind, uint32_t job)
 {
     PR_TRY(pr_local_open(ctx));
-    struct join op = {.kind = kind};
+    struct join op = {.kind = kind, .job = job};
     PR_TRY(pr_transact(ctx, join, &op));
-    become(ctx, op.slot);
+    pr_session_become(ctx, op.slot);
     return PR_OK;
 }
 
@@ -161,6 +164,7 @@ static enum pr_status initialise(struct pr_context *ctx, void *argument)
     TX_SET(ctx, root->help_from, config->help_from);
     TX_SET(ctx, root->restart_limit, config->restart_limit);
     TX_SET(ctx, root->restart_window_ms, config->restart_window_ms);
+    TX_SET(ctx, root->jobs, config->is_head ? 0 : PR_FIRST_JOB);
     TX_SET(ctx, root->start_limit, PR_MAX(1u, config->cpus * PR_START_LIMIT_PER_CPU));
     TX_SET(ctx, root->resource_count, config->resource_count);
     for (uint32_t i = 0; i < config->resource_count; i++) {
@@ -180,7 +184,8 @@ enum pr_status pr_session_create(struct pr_context *ctx, const struct pr_session
     PR_ASSERT(config->resource_count <= PR_RESOURCE_MAX);
     PR_TRY(pr_segment_create(ctx, plans, PR_POOLS, PR_ALIGN_UP(config->heap_bytes, 4096)));
     enum pr_status status = pr_transact(ctx, initialise, (void *)config);
-    if (status == PR_OK) status = join_as(ctx, PR_SLOT_DRIVER);
+    uint32_t job = config->is_head ? PR_NONE : PR_FIRST_JOB;
+    if (status == PR_OK) status = join_as(ctx, PR_SLOT_DRIVER, job);
     if (status != PR_OK) pr_session_detach(ctx, false);
     return status;
 }
@@ -211,8 +216,7 @@ static void close_private(struct pr_context *ctx)
     pr_heap_forget(ctx);
 }
 
-/* The descriptors stay the caller's when an attachment fails. */
-static enum pr_status detach_unless_ok(struct pr_context *ctx, enum pr_status status)
+enum pr_status pr_session_keep(struct pr_context *ctx, enum pr_status status)
 {
     if (status == PR_OK) return PR_OK;
     ctx->control_fd = ctx->heap_fd = -1;
@@ -220,14 +224,19 @@ static enum pr_status detach_unless_ok(struct pr_context *ctx, enum pr_status st
     return status;
 }
 
+enum pr_status pr_session_map(struct pr_context *ctx, int control_fd, int heap_fd, uint32_t small)
+{
+    return pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd,
+                             heap_fd);
+}
+
 enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd,
                                  enum pr_slot_kind kind, uint32_t small)
 {
     PR_ASSERT(kind == PR_SLOT_DRIVER ||
               kind == PR_SLOT_SUPERVISOR); /* workers are counted: pr_worker_attach */
-    PR_TRY(
-        pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd, heap_fd));
-    return detach_unless_ok(ctx, join_as(ctx, kind));
+    PR_TRY(pr_session_map(ctx, control_fd, heap_fd, small));
+    return pr_session_keep(ctx, join_as(ctx, kind, PR_NONE));
 }
 
 enum pr_status pr_session_observe(struct pr_context *ctx, int control_fd, int heap_fd)
@@ -254,9 +263,11 @@ static enum pr_status find_environment(struct pr_context *ctx, void *argument)
     const struct environment_query *query = argument;
     const struct pr_engine_root *root = pr_engine_root(ctx);
     const struct pr_environment *e;
+    uint32_t job = pr_slot_at(ctx, ctx->slot)->job;
     pr_index found;
     for (found = root->environments; found != PR_NONE; found = e->link) {
         e = pr_environment_at(ctx, found);
+        if (e->job != job) continue;
         if (e->hash[0] != query->hash[0] || e->hash[1] != query->hash[1]) continue;
         *query->environment = found;
         return PR_OK;
@@ -267,6 +278,7 @@ static enum pr_status find_environment(struct pr_context *ctx, void *argument)
     e = pr_environment_at(ctx, found);
     pr_object_ref(ctx, query->description.index);
     TX_SET(ctx, e->description, query->description.index);
+    TX_SET(ctx, e->job, job);
     TX_SET(ctx, e->hash[0], query->hash[0]);
     TX_SET(ctx, e->hash[1], query->hash[1]);
     TX_SET(ctx, e->link, root->environments);
@@ -320,8 +332,9 @@ static enum pr_status reserve(struct pr_context *ctx, void *argument)
     pr_index environment = environment_in_need(ctx);
     const struct pr_crew *crew = pr_crew_of(ctx, environment);
     PR_ASSERT(crew->spawn_requests > 0);
-    PR_TRY(new_slot(ctx, PR_SLOT_WORKER, PR_SLOT_STARTING, slot));
+    PR_TRY(pr_slot_new(ctx, PR_SLOT_WORKER, PR_SLOT_STARTING, slot));
     TX_SET(ctx, pr_slot_at(ctx, *slot)->environment, environment);
+    TX_SET(ctx, pr_slot_at(ctx, *slot)->job, pr_job_of(ctx, environment));
     TX_SET(ctx, root->spawn_requests, root->spawn_requests - 1);
     TX_SET(ctx, crew->spawn_requests, crew->spawn_requests - 1);
     TX_ADD(ctx, crew->starting, 1);
@@ -348,16 +361,15 @@ enum pr_status pr_worker_adopt(struct pr_context *ctx, pr_index slot)
     close_private(ctx); /* a forked child has inherited its parent's */
     PR_TRY(pr_local_open(ctx));
     PR_TRY(pr_transact(ctx, adopt, &slot));
-    become(ctx, slot);
+    pr_session_become(ctx, slot);
     return PR_OK;
 }
 
 enum pr_status pr_worker_attach(struct pr_context *ctx, int control_fd, int heap_fd, pr_index slot,
                                 uint32_t small)
 {
-    PR_TRY(
-        pr_segment_attach(ctx, small ? small_tables : large_tables, PR_POOLS, control_fd, heap_fd));
-    return detach_unless_ok(ctx, pr_worker_adopt(ctx, slot));
+    PR_TRY(pr_session_map(ctx, control_fd, heap_fd, small));
+    return pr_session_keep(ctx, pr_worker_adopt(ctx, slot));
 }
 
 static enum pr_status request(struct pr_context *ctx, void *argument)

@@ -15,6 +15,7 @@ struct pr_session_config {
     uint32_t help_from;    /* waiting tasks from which on tasks help each other (engine/help.h) */
     uint32_t worker_limit; /* most worker processes at a time, actors included */
     uint32_t restart_limit, restart_window_ms; /* as in struct pr_engine_root */
+    uint32_t is_head; /* the caller only makes the session: its tasks are nobody's */
     uint32_t resource_count;
     struct pr_session_resource resources[PR_RESOURCE_MAX];
     uint32_t small_tables; /* tests: tables small enough to copy at every crash point */
@@ -37,14 +38,24 @@ PR_MUST_CHECK enum pr_status pr_environment_description(struct pr_context *ctx,
                                                         pr_index environment,
                                                         struct pr_ref *description);
 
-/* Joins as `kind` (a supervisor, or another driver). On failure the descriptors are still the
- * caller's. */
+/* Joins as the supervisor. On failure the descriptors are still the caller's. Drivers join with
+ * pr_driver_attach (jobs.h). */
 PR_MUST_CHECK enum pr_status pr_session_attach(struct pr_context *ctx, int control_fd, int heap_fd,
                                                enum pr_slot_kind kind, uint32_t small_tables);
 /* Maps a session only to look at it: views, rings and labels. The process has no slot, and nobody
  * learns of it. On failure the descriptors are still the caller's. */
 PR_MUST_CHECK enum pr_status pr_session_observe(struct pr_context *ctx, int control_fd,
                                                 int heap_fd);
+/* Maps the session as a process that has a slot already: the function that adopts it follows. */
+PR_MUST_CHECK enum pr_status pr_session_map(struct pr_context *ctx, int control_fd, int heap_fd,
+                                            uint32_t small_tables);
+/* On failure the descriptors are still the caller's. */
+PR_MUST_CHECK enum pr_status pr_session_keep(struct pr_context *ctx, enum pr_status status);
+/* This process is the one of that slot. */
+void pr_session_become(struct pr_context *ctx, pr_index slot);
+/* Inside a transaction: a new slot with its latch. */
+PR_MUST_CHECK enum pr_status pr_slot_new(struct pr_context *ctx, enum pr_slot_kind kind,
+                                         enum pr_slot_state state, pr_index *slot);
 /* Leaves without a word to anybody. `keep_heap` as for pr_segment_detach. */
 void pr_session_detach(struct pr_context *ctx, bool keep_heap);
 

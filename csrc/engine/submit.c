@@ -70,6 +70,8 @@ static enum pr_status bind_actor(struct pr_context *ctx, struct submit *op)
         PR_TRY(pr_actor_find(ctx, op->handle, &actor));
         TX_SET(ctx, pr_actor_at(ctx, actor)->label, plan->label);
         TX_SET(ctx, pr_actor_at(ctx, actor)->shape, op->s->shape);
+        if (op->s->flags & PR_TASK_OUTLIVES)
+            TX_SET(ctx, pr_actor_at(ctx, actor)->flags, plan->flags | PR_ACTOR_OUTLIVES);
     } else {
         op->handle = op->s->actor;
         PR_TRY(pr_actor_find(ctx, op->handle, &actor));

@@ -63,7 +63,7 @@ static enum pr_status write_header(struct pr_context *ctx, const struct pr_pool 
     struct pr_header *header = (struct pr_header *)ctx->writable;
     header->layout_version = PR_LAYOUT_VERSION;
     header->mutex_abi = pr_os_mutex_abi();
-    header->nonce = pr_os_random();
+    header->nonce = pr_os_random() >> 16; /* 48 bits: a binding counts in the others */
     header->control_size = control_size;
     header->heap_size = heap_size;
     header->undo_capacity = PR_UNDO_CAPACITY;

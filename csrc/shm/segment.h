@@ -96,6 +96,7 @@ struct pr_context {
     uint32_t slot_generation;
     uint32_t process_id;
     uint32_t call_site; /* noted beside objects made from now on; see engine/labels.h */
+    uint64_t turn_ns;   /* since when others have waited for this worker's turn to end; sched.c */
     struct pr_failpoints *failpoints;           /* NULL: none armed */
     void (*run_chores)(struct pr_context *ctx); /* left-over work; set by the engine */
 
@@ -112,6 +113,7 @@ struct pr_context {
     void (*at_store)(void *argument, int step); /* called around every logged store */
     void (*at_begin)(void *argument);           /* called when a transaction has the lock */
     void *injection_argument;
+    uint64_t turns;   /* instead of a clock, for sched.c */
     uint32_t tx_long; /* instead of PR_TX_LONG, so that tests meet left-over work */
     bool keep_files;  /* deletes no files, so that an earlier state can be put back */
 #endif

@@ -16,7 +16,12 @@ enum pr_slot_state {
     PR_SLOT_DEAD,     /* being swept */
 };
 enum pr_slot_kind { PR_SLOT_DRIVER = 1, PR_SLOT_SUPERVISOR, PR_SLOT_WORKER };
-enum { PR_REQUEST_EXIT = 1, PR_REQUEST_KILL = 2, PR_REQUEST_INTERRUPT = 4 };
+enum {
+    PR_REQUEST_EXIT = 1,
+    PR_REQUEST_KILL = 2,
+    PR_REQUEST_INTERRUPT = 4,
+    PR_REQUEST_ORPHAN = 8, /* says why it is killed: its job has ended */
+};
 
 /* What a task or an actor's process has of the resources, beside amounts: means something while it
  * has them, and its class asks for such. */
@@ -54,8 +59,11 @@ struct pr_slot {
     uint32_t streams;    /* whose items it takes */
     uint32_t channels;   /* that it reads: engine/channel.h */
     uint32_t graphs;     /* that it has made */
+    uint32_t job;        /* whose driver this is, or for whose tasks; none: it only looks */
+    uint32_t reserved;
+    uint64_t reserved2[7];
 };
-_Static_assert(sizeof(struct pr_slot) == 128, "two cache lines");
+_Static_assert(sizeof(struct pr_slot) == 192, "three cache lines");
 
 static inline const struct pr_slot *pr_slot_at(const struct pr_context *ctx, pr_index slot)
 {

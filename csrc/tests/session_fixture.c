@@ -71,6 +71,15 @@ void fixture_attach(struct pr_context *ctx, const struct pr_context *to, enum pr
     ctx->spill_fd = to->spill_fd;
 }
 
+struct pr_joined fixture_join(struct pr_context *ctx, struct pr_context *to)
+{
+    struct pr_joined joined;
+    OK(pr_driver_reserve(to, pr_os_process_id(), false, &joined));
+    OK(pr_driver_attach(ctx, dup(to->control_fd), dup(to->heap_fd), joined.slot, is_small(to)));
+    ctx->spill_fd = to->spill_fd;
+    return joined;
+}
+
 void fixture_worker(struct pr_context *ctx, struct pr_context *to)
 {
     pr_index slot;

@@ -16,6 +16,8 @@ uint32_t fixture_files(void);
 void fixture_create(struct pr_context *ctx, uint64_t heap_bytes, uint32_t small_tables);
 /* Another process of the session: a driver or the supervisor. */
 void fixture_attach(struct pr_context *ctx, const struct pr_context *to, enum pr_slot_kind kind);
+/* The driver of another job, by way of a reservation by `to`. */
+struct pr_joined fixture_join(struct pr_context *ctx, struct pr_context *to);
 /* A worker, by way of a request, a reservation by `to` and its own arrival. */
 void fixture_worker(struct pr_context *ctx, struct pr_context *to);
 /* The class of tasks that need `cpus` (in 1/10000) of resource 0. */

@@ -28,13 +28,18 @@ void world_shapes(struct pr_context *ctx, pr_index shapes[WORLD_SHAPES])
     pr_index environment;
     OK(pr_session_environment(ctx, hash, description, &environment));
     pr_release(ctx, description);
+    bool guest = pr_slot_at(ctx, ctx->slot)->job > PR_FIRST_JOB;
+    pr_index home = guest ? environment : PR_NONE;
     struct pr_demand half_a_gpu = {.resource = 1, .amount = PR_RESOURCE_UNIT / 2};
     struct pr_demand one_cpu = {.resource = 0, .amount = PR_RESOURCE_UNIT};
-    struct pr_class_key of_gpus = {.demand = &half_a_gpu, .demand_count = 1};
+    struct pr_class_key of_gpus = {.demand = &half_a_gpu, .demand_count = 1, .environment = home};
     struct pr_class_key elsewhere = {
         .demand = &one_cpu, .demand_count = 1, .environment = environment};
-    for (uint32_t i = 0; i < 3; i++)
-        shapes[i] = fixture_shape(ctx, (int64_t)i * 2 * PR_RESOURCE_UNIT);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct pr_demand cpus = {.resource = 0, .amount = (int64_t)i * 2 * PR_RESOURCE_UNIT};
+        struct pr_class_key key = {.demand = &cpus, .demand_count = i > 0, .environment = home};
+        OK(pr_session_class(ctx, &key, &shapes[i]));
+    }
     OK(pr_session_class(ctx, &of_gpus, &shapes[3]));
     OK(pr_session_class(ctx, &elsewhere, &shapes[4]));
 }
@@ -49,9 +54,10 @@ void world_create(struct world *world, uint64_t seed)
         start_member(world, i, i == 0 || i == 2 ? DRIVER : i == 1 ? SUPERVISOR : WORKER);
     fixture_attach(&world->reaper, first, PR_SLOT_SUPERVISOR);
     fixture_attach(&world->member[1].ctx, first, PR_SLOT_SUPERVISOR);
-    fixture_attach(&world->member[2].ctx, first, PR_SLOT_DRIVER);
+    CHECK(fixture_join(&world->member[WORLD_GUEST].ctx, first).job == WORLD_GUESTS_JOB);
     for (uint32_t i = 3; i < WORLD_MEMBERS; i++) fixture_worker(&world->member[i].ctx, first);
-    for (uint32_t i = 0; i < WORLD_MEMBERS; i++) world_shapes(first, world->member[i].shapes);
+    for (uint32_t i = 0; i < WORLD_MEMBERS; i++)
+        world_shapes(i == WORLD_GUEST ? &world->member[i].ctx : first, world->member[i].shapes);
     choose_limit(world);
 }
 
@@ -81,6 +87,7 @@ void member_forget(struct member *m)
     m->restore.ref.index = PR_NONE;
     m->latch = PR_NONE;
     m->begun = 0;
+    if (m->world != NULL) memcpy(m->shapes, m->world->member[0].shapes, sizeof m->shapes);
 }
 
 enum pr_status member_sweep(struct member *supervisor, const struct member *dead)
@@ -171,6 +178,7 @@ static const char *crew_without_worker(const struct pr_context *ctx, pr_index en
         runnable |= pr_class_at(ctx, i)->count > 0 && pr_resources_fit(ctx, i) &&
                     pr_class_at(ctx, i)->environment == environment;
     if (!runnable || crew->waking > 0) return NULL;
+    if (pr_sched_is_turn_of_others(ctx, environment)) return NULL;
     if (crew->idle_count > 0) return "a task could run and a worker idles, but nobody wakes it";
     if (crew->spawn_requests + crew->starting > 0) return NULL;
     if (root->worker_count + root->spawn_requests < root->worker_limit)
@@ -257,12 +265,14 @@ const char *world_end(struct world *world)
 {
     struct pr_context *reaper = &world->reaper, *heir = &world->member[WORLD_MEMBERS - 1].ctx;
     struct pr_accounts accounts;
+    struct pr_job_rest rest;
     const char *what = "";
     for (int round = 0; round < 60; round++) {
         pr_index slot;
         int error;
         if (!sweep_all(reaper)) return "sweep failed";
         if (!kill_detached(reaper)) return "kill failed";
+        if (pr_job_end(reaper, WORLD_GUESTS_JOB, &rest) != PR_OK) return "job not ended";
         if (pr_spill_clean(reaper, &error) != PR_OK) return "files not deleted";
         if (!world_remove_groups(reaper)) return "groups stay";
         if (pr_audit(reaper, &accounts, &what) != PR_OK) return what;

@@ -22,6 +22,8 @@ enum {
     MEMBER_READS = 4
 };
 
+enum { WORLD_GUEST = 2, WORLD_GUESTS_JOB = 2 }; /* the member that is the driver of a second job */
+
 enum role { ABSENT, DRIVER = 1, SUPERVISOR = 2, WORKER = 4 };
 
 struct member {
@@ -80,7 +82,8 @@ struct world {
 };
 
 void world_create(struct world *world, uint64_t seed);
-/* Different demands: of CPUs, of half a GPU, and of workers of another environment. */
+/* Different demands: of CPUs, of half a GPU, and of workers of another environment. Those of a
+ * driver that has joined are all of its own environment. */
 void world_shapes(struct pr_context *ctx, pr_index shapes[WORLD_SHAPES]);
 void world_destroy(struct world *world);
 /* States of this world are gone back to: files stay, and may be of another future. */
@@ -100,6 +103,10 @@ void world_new_group(struct member *member);
 void world_remove_group(struct member *member);
 void world_submit_to_group(struct member *member);
 bool world_remove_groups(struct pr_context *ctx);
+
+/* Operations on jobs (world_jobs.c). */
+void world_end_job(struct member *member);
+void world_reserve_driver(struct member *member);
 
 /* What must hold between operations and the audit does not see: sleepers whose condition holds are
  * woken, and a task that could run has somebody on the way to it. NULL, or what is wrong. */

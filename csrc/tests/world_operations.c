@@ -536,16 +536,16 @@ static void join(struct member *m)
         }
 }
 
-/* Those that were told to end do; those that are to be killed are; now and then another one dies.
- */
+/* Those that were told to end do; those that are to be killed are; now and then another one dies,
+ * or the driver that has joined. */
 static void sweep(struct member *m)
 {
     if (m->world == NULL) return;
     for (uint32_t i = 0; i < WORLD_MEMBERS; i++) {
         struct member *dead = &m->world->member[i];
-        if (dead->role != WORKER) continue;
+        if (dead->role != WORKER && !(i == WORLD_GUEST && dead->role == DRIVER)) continue;
         bool kill = pr_slot_at(&m->ctx, dead->ctx.slot)->requests & PR_REQUEST_KILL;
-        if (!dead->leaving && !kill && !one_in(m, 12)) continue;
+        if (!dead->leaving && !kill && !one_in(m, dead->role == WORKER ? 12 : 40)) continue;
         member_forget(dead);
         done(m, "sweep", member_sweep(m, dead));
         return;
@@ -618,6 +618,8 @@ static const struct {
     {"trim", trim, WORKER | SUPERVISOR, 2},
     {"join", join, SUPERVISOR, 5},
     {"sweep", sweep, SUPERVISOR, 5},
+    {"end_job", world_end_job, SUPERVISOR, 2},
+    {"reserve_driver", world_reserve_driver, SUPERVISOR, 1},
     {"chores", chores, SUPERVISOR, 1},
     {"new_label", world_new_label, 7, 1},
     {"add_text", world_add_text, 7, 1},

@@ -18,6 +18,9 @@ COMMANDS = {
     "microbenchmark": ("microbenchmark", "microbenchmark"),
     "run": ("run", "run"),
     "stack": ("stack", "stack"),
+    "start": ("start", "start"),
+    "status": ("status", "status"),
+    "stop": ("stop", "stop"),
     "summary": ("summary", "summary"),
     "timeline": ("timeline", "timeline"),
 }
@@ -43,4 +46,4 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pyray")
 def main() -> None:
-    """Run programs on pyray, and look at the sessions of this user on this machine."""
+    """Start sessions, run programs, and look at the sessions of this user on this machine."""

@@ -40,7 +40,7 @@ def address_option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--address",
         metavar="ID",
         envvar=[settings.ADDRESS.variable, settings.RAY_ADDRESS.variable],
-        help="The session: the beginning of its id; otherwise the youngest one of this user.",
+        help="The session: its folder or the start of its id; else the youngest of this user.",
     )(function)
 
 

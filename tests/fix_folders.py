@@ -1,0 +1,28 @@
+"""Sessions of a test run are at a place of their own: no test meets another program's session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in ("PYRAY_ADDRESS", "RAY_ADDRESS"):
+        os.environ.pop(name, None)
+    config.stash[ROOT] = os.environ["PYRAY_TMPDIR"] = tempfile.mkdtemp(prefix="pyray-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[ROOT], ignore_errors=True)
+
+
+def session_folders() -> frozenset[str]:
+    """Return the names of all folders of sessions of this run."""
+    root = Path(os.environ.get("PYRAY_TMPDIR", "/nonexistent"))
+    return frozenset(path.name for path in root.glob("pyray-*/session_*"))

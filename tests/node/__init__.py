@@ -1,0 +1,1 @@
+"""Sessions that others find and join."""

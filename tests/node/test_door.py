@@ -1,0 +1,185 @@
+"""The door of a session: who speaks nonsense, or nothing, or is somebody else, harms nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pyray as ray
+from pyray import _core, joining, session_folder, testing
+from tests.support import ROOT, wait_until
+
+
+@pytest.fixture(scope="module")
+def path() -> Iterator[str]:
+    """The folder of a session, which must be in order afterwards."""
+    with ray.init(num_cpus=1) as context:
+        yield str(context.address_info["session_dir"])
+
+
+@pytest.fixture(autouse=True)
+def works(path: str) -> Iterator[None]:
+    """Afterwards the session answers, its accounts are right and no descriptor is left open."""
+    folder = Path(f"/proc/{testing.supervisor_pid()}/fd")
+    assert ask(path, {"wants": "hello"})["ok"]
+    before = len(list(folder.iterdir()))
+    yield
+    assert ask(path, {"wants": "hello"})["ok"]
+    assert ray.get(ray.remote(lambda: 1).remote(), timeout=20) == 1
+    testing.store_accounts()
+    wait_until(lambda: len(list(folder.iterdir())) <= before, 20, "descriptors to be closed")
+
+
+def connected(path: str) -> socket.socket:
+    """Return a connection to the door."""
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    line.connect(f"{path}/door")  # waits if many do; the test has a limit of time
+    return line
+
+
+def answer_to(path: str, data: bytes) -> bytes:
+    """Return what the door says to these bytes."""
+    with connected(path) as line:
+        line.send(data)
+        return line.recv(1 << 18)
+
+
+def ask(path: str, request: object) -> dict[str, object]:
+    """Return the answer to a request."""
+    found = json.loads(answer_to(path, json.dumps(request).encode()))
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\xff\xfe\x00", "JSON"),
+        (b"[]", "JSON"),
+        (b"[" * 60_000, "JSON"),
+        (b"x" * (1 << 16) + b"y", "at most"),
+        (b"{}", "wants=None"),
+        (b'{"wants": {"a": 1}}', "wants="),
+        (b'{"wants": "join"}', "pyray"),
+        (b'{"wants": "join", "version": ["x"]}', "pyray"),
+        (b'{"wants": "\\ud800"}', "wants="),
+    ],
+    ids=range(9),
+)
+def test_nonsense_is_refused_in_words(path: str, data: bytes, words: str) -> None:
+    answer = json.loads(answer_to(path, data))
+    assert answer["ok"] is False
+    assert words in answer["error"]
+
+
+def test_random_bytes_are_refused(path: str) -> None:
+    choose = random.Random(1)
+    for _ in range(300):
+        data = choose.randbytes(choose.randrange(1, 2000))
+        assert json.loads(answer_to(path, data))["ok"] is False
+
+
+def test_silent_and_many_connections_do_not_stop_others(path: str) -> None:
+    silent = [connected(path) for _ in range(40)]
+    try:
+        assert ask(path, {"wants": "hello"})["ok"]
+        assert silent[0].recv(10) == b""  # of too many, the oldest goes
+    finally:
+        for line in silent:
+            line.close()
+
+
+def test_silent_connection_is_closed_after_a_while(path: str) -> None:
+    with connected(path) as line:
+        assert line.recv(10) == b""
+
+
+def test_hangup_in_the_middle_is_no_matter(path: str) -> None:
+    for number in range(100):
+        with connected(path) as line:
+            if number % 2:
+                line.send(b'{"wants": "join"')
+
+
+def test_descriptors_that_nobody_asked_for_are_closed(path: str) -> None:
+    for count in (1, 2, 3, 20):
+        ends = os.pipe()
+        with connected(path) as line:
+            socket.send_fds(line, [b'{"wants": "hello"}'], [ends[1]] * count)
+            line.recv(1 << 16)
+        os.close(ends[1])
+        assert os.read(ends[0], 1) == b""  # nobody has it any more
+        os.close(ends[0])
+
+
+def test_joining_and_leaving_without_more_leaves_nothing(path: str) -> None:
+    request = {
+        "wants": "join",
+        "version": ray.__version__,
+        "python_version": sys.version.split()[0],
+    }
+    slots = _core.audit()["slots"]
+    for observes in (False, True) * 5:
+        joining.ask(path, request | {"observes": observes}).close()
+    wait_until(lambda: _core.audit()["slots"] == slots, 10, "slots to be given back")
+
+
+STRANGER = """
+import os, socket, sys
+folder = os.open(sys.argv[1], os.O_RDONLY)
+os.setgid(54321); os.setuid(54321)
+line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+line.settimeout(10)
+try:
+    line.connect(f"/proc/self/fd/{folder}/door")
+    line.send(b'{"wants": "hello"}')
+    print(line.recv(1000))
+except OSError as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("is_open", [False, True])
+def test_another_user_is_not_let_in(path: str, *, is_open: bool) -> None:
+    """Also if the folder's mode did not keep him out."""
+    door = Path(path) / "door"
+    if is_open:
+        Path(path).chmod(0o755)
+        door.chmod(0o777)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", STRANGER, path],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+            cwd=ROOT,
+        )
+    finally:
+        Path(path).chmod(0o700)
+    assert done.stdout.strip() in (
+        {"b''", "BrokenPipeError", "ConnectionResetError"} if is_open else {"PermissionError"}
+    )
+
+
+def test_session_that_is_gone_is_said_so(path: str, place: Path) -> None:
+    del path
+    folder = session_folder.make()
+    os.close(folder.door)
+    folder.door = -1
+    with pytest.raises(ConnectionError, match="does not answer: Connection refused"):
+        joining.ask(folder.path, {"wants": "hello"})
+    folder.remove()
+    folder.close()
+    with pytest.raises(ConnectionError, match="does not answer: No such file"):
+        joining.ask(folder.path, {"wants": "hello"})
+    assert not list(place.glob("*"))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pyray import session_folder
+
 ROOT = pytest.StashKey[str]()
 
 
@@ -23,6 +25,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def session_folders() -> frozenset[str]:
-    """Return the names of all folders of sessions of this run."""
+    """Return the names of all folders of sessions of this run.
+
+    But those that a session has left which was killed as a whole: the next one removes them.
+    """
+    session_folder.find()
     root = Path(os.environ.get("PYRAY_TMPDIR", "/nonexistent"))
     return frozenset(path.name for path in root.glob("pyray-*/session_*"))

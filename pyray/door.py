@@ -87,7 +87,7 @@ class Door:
         self.poller = poller
         self.about = about
         self.descriptors = descriptors
-        self.own_handle = -1
+        self.own_handle = os.pidfd_open(os.getpid())
         self.listening = None
         self.waiting: dict[int, tuple[socket.socket, float]] = {}
         self.guests: dict[int, Guest] = {}  # by descriptor: handle, and line
@@ -145,8 +145,7 @@ class Door:
             connection.close()
         for guest in {guest.slot: guest for guest in self.guests.values()}.values():
             _close_guest(guest)
-        if self.own_handle >= 0:
-            os.close(self.own_handle)
+        os.close(self.own_handle)
         self.guests.clear()
         self.waiting.clear()
 
@@ -217,16 +216,11 @@ class Door:
         elif wants == "jobs":
             _send(connection, {"ok": True, "jobs": list(self.jobs.values())}, [])
         elif wants == "stop":
-            _send(connection, {"ok": True}, [self._handle()])
+            _send(connection, {"ok": True}, [self.own_handle])
             self.stop_requested = True
         else:
             raise Refused(f"wants={repr(wants)[:40]}: expected 'hello', 'join', 'jobs' or 'stop'")
         return False
-
-    def _handle(self) -> int:
-        if self.own_handle < 0:
-            self.own_handle = os.pidfd_open(os.getpid())
-        return self.own_handle
 
     def _join(
         self, connection: socket.socket, request: dict[str, Any], received: list[int]
@@ -258,7 +252,7 @@ class Door:
             self.preload([name for name in names if isinstance(name, str)])
         answer = {"ok": True, "slot": slot, "job": job, **self.about}
         try:
-            _send(connection, answer, [*self.descriptors, self._handle()])
+            _send(connection, answer, [*self.descriptors, self.own_handle])
         except OSError:  # it has gone: its line's end says so, too
             self._bury(guest)
 
@@ -308,6 +302,8 @@ class Door:
             del self.guests[descriptor]
             self.poller.unregister(descriptor)
         _close_guest(guest)
+        if guest.job:  # before its handles go: they would be the reason of its actors' end
+            _core.end_job(guest.job)
         _core.sweep(guest.slot, 0)
         self._end_job(guest)
 

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyray import _core
 from pyray.settings import ADDRESS, SERVICE
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 env=os.environ | {ADDRESS.variable: self._folder, SERVICE.variable: self._folder},
                 process_group=0,
+                preexec_fn=_core.die_with_parent,  # noqa: PLW1509  (the supervisor has one thread)
             )
 
     def next_start_s(self) -> float | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import subprocess
 
 MODULE = "pyray.dashboard"
+NEEDED = ("starlette", "uvicorn", "websockets")
 PAUSE_S = 1.0
 MOST_STARTS = 5
 POLITE_S = 1.0
@@ -105,5 +106,5 @@ def _exists() -> bool:
     import importlib.util
 
     with contextlib.suppress(ImportError):
-        return importlib.util.find_spec(f"{MODULE}.__main__") is not None
+        return all(importlib.util.find_spec(name) for name in (f"{MODULE}.__main__", *NEEDED))
     return False

@@ -31,12 +31,13 @@ PATIENCE_S = 20.0
 @click.option("--temp-dir", metavar="PATH", help="Where the session's folder goes.")
 @click.option("--dashboard-host", metavar="HOST", help="Where its server listens, if it has one.")
 @click.option("--dashboard-port", type=int, metavar="PORT", help="And at which port.")
+@click.option("--metrics-export-port", type=int, metavar="PORT", help="Show metrics there.")
 @click.option("--block", is_flag=True, help="Stay until the session ends; Ctrl-C ends it.")
 def start(head: bool, block: bool, **options: Any) -> None:  # noqa: FBT001  (click's way)
     """Start a session that lives until `pyray stop`; programs join it with ray.init()."""
     if not head:
         raise click.UsageError("Say --head: pyray works on one machine, and its session is a head.")
-    for name in ("dashboard_host", "dashboard_port"):
+    for name in ("dashboard_host", "dashboard_port", "metrics_export_port"):
         if (value := options.pop(name)) is not None:
             os.environ[f"PYRAY_{name.upper()}"] = str(value)
     running = [one for one in session_folder.find() if one.about.head]

@@ -11,10 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pyray.cli import COMMANDS
 from tests.support import ROOT, wait_until
-
-pytestmark = pytest.mark.skipif("start" not in COMMANDS, reason="there is no `pyray start`")
 
 
 def pyray(*arguments: str) -> subprocess.CompletedProcess[str]:

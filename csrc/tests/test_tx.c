@@ -7,7 +7,7 @@
 #include "shm/tx.h"
 #include "tests/session_fixture.h"
 
-static const struct pr_pool_plan plans[1] = {{64, 64, 64}};
+static const struct pr_pool_plan plans[1] = {{64, 64, 64, 0, 0}};
 
 /* Words to store to: the first bytes of root 0, which nothing uses in a bare segment. */
 static const uint32_t *word(const struct pr_context *ctx, uint32_t i)

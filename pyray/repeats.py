@@ -105,7 +105,7 @@ class Repeats:
 
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
-        self._fd = os.memfd_create("lines", os.MFD_CLOEXEC)
+        self._fd = os.memfd_create("pyray-lines", os.MFD_CLOEXEC)
         size = mmap.PAGESIZE + ENTRIES * ENTRY_BYTES  # the first page says whether HINT was given
         os.ftruncate(self._fd, size)
         self._map = mmap.mmap(self._fd, size)

@@ -26,6 +26,7 @@ from pyray.runtime_env import validated
 logger = logging.getLogger("pyray")
 
 MIN_OBJECT_STORE_BYTES = 4 << 20
+MACHINE = ("num_cpus", "num_gpus", "resources", "labels")
 OTHERS = {"object_spilling_directory"}
 """Parameters that Ray takes without naming them."""
 TWICE = (
@@ -127,9 +128,8 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
     Args:
         address: "local": a session of one's own. "auto": join the one that `PYRAY_ADDRESS` or
             `RAY_ADDRESS` names, else the newest that runs, one of `pyray start --head` first. The
-            folder of a session, or the beginning of its id: join that. None: what the environment
-            says; else join a running head, unless other arguments describe a machine (`num_cpus`
-            and the like) or none runs: then a session of one's own.
+            folder of a session, or the beginning of its id: join that. None: as the environment
+            says; else as "auto" if a head runs and no argument describes a machine, else "local".
         num_cpus: CPUs that tasks share; default: what affinity and cgroup allow this process.
         num_gpus: GPUs to declare; default: those that this process may use.
         labels: Labels of this machine, for the option `label_selector`.
@@ -143,9 +143,8 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         namespace: Name space of named actors; default: one of one's own.
         runtime_env: What workers are set up with; see `docs/runtime-env.md`.
         job_config: A `pyray.job_config.JobConfig`.
-        kwargs: `object_spilling_directory` (a path): where objects go when the store is full;
-            default: the largest directory for temporary files that is on a disk. The session makes
-            a directory of its own there, and removes it at its end. `_temp_dir` does the same.
+        kwargs: `object_spilling_directory` or `_temp_dir`: in which directory the session makes the
+            one for objects that the store has no room for; default: the largest one on a disk.
             `_metrics_export_port`: where Prometheus finds metrics; see `docs/metrics.md`.
         local_mode: Run tasks and actors in this process, for debugging. All other parameters of
             Ray's are without effect.
@@ -155,8 +154,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
 
     Raises:
         RuntimeError: If there is a session already, or an argument is unknown.
-        ValueError: If an argument has an impossible value, or describes a machine although a
-            session is to be joined.
+        ValueError: If an argument has an impossible value, or does not go with joining.
         ConnectionError: If `address` names no session that runs here.
         RaySystemError: If the shared memory or the supervisor cannot be made.
 
@@ -167,36 +165,32 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         'hello'
     """
     _check_arguments(kwargs)
-    settings.check()
     job = job_config if isinstance(job_config, JobConfig) else JobConfig()
     if is_initialized():
         return _present_context(accepts=ignore_reinit_error or runtime.is_worker())
     logger.setLevel(logging_level if configure_logging else logger.level)
     _forget_inherited()
-    machine_arguments = {
-        "num_cpus": num_cpus,
-        "num_gpus": num_gpus,
-        "resources": resources,
-        "labels": labels,
-        "object_store_memory": object_store_memory,
-    }
+    machine_arguments = dict(zip(MACHINE, (num_cpus, num_gpus, resources, labels), strict=True))
+    machine_arguments["object_store_memory"] = object_store_memory
     space = (job.ray_namespace if namespace is None else namespace) or ""
     found = None if local_mode else _session_to_join(address, machine_arguments)
     logs = _set_up_logging(logging_config)
     marks = log_to_driver and not _is_json(logging_config)
+    environment = _environment(runtime_env, job)
     if found is not None:
-        space = space or anonymous_namespace()
-        joined = JoinConfig(found, space, _environment(runtime_env, job), marks)
-        runtime.set_engine(JoinedEngine(joined), namespace=space)
-        _open_metrics_port(kwargs)
-        return _context()
+        return _join(JoinConfig(found, space or anonymous_namespace(), environment, marks), kwargs)
     config = machine_config(machine_arguments, kwargs)
-    config.log_to_driver = marks
-    config.logging = logs
+    config.log_to_driver, config.logging = marks, logs
     config.preload = ["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])]
-    config.runtime_env = _environment(runtime_env, job)
-    config.namespace = space
+    config.runtime_env, config.namespace = environment, space
     _begin(config, kwargs, local_mode=local_mode)
+    return _context()
+
+
+def _join(config: JoinConfig, others: dict[str, Any]) -> RayContext:
+    """Become a driver of a session that runs."""
+    runtime.set_engine(JoinedEngine(config), namespace=config.namespace)
+    _open_metrics_port(others)
     return _context()
 
 
@@ -251,6 +245,7 @@ def _is_json(config: LoggingConfig | None) -> bool:
 
 
 def _check_arguments(others: dict[str, Any]) -> None:
+    settings.check()
     _metrics_port(others)
     repeats.Settings.from_environment(os.environ)
     unknown = [name for name in others if not name.startswith("_") and name not in OTHERS]

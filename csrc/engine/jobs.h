@@ -1,8 +1,8 @@
 /* Jobs: a driver, and what it has brought about.
  *
- * The driver that made the session is job PR_FIRST_JOB, whose crew is in the root; when it goes, the
- * session ends. Each driver that joins later gets a number of its own, and an environment of its
- * own before its first task: so workers, classes and their queues belong to one job, and what a
+ * The driver that made the session is job PR_FIRST_JOB, whose crew is in the root; when it goes,
+ * the session ends. Each driver that joins later gets a number of its own, and an environment of
+ * its own before its first task: so workers, classes and their queues belong to one job, and what a
  * task belongs to its class says. An observer has a slot like a driver's, and no job.
  *
  * When a driver has gone, the supervisor ends its job in passes (pr_job_end), until nothing of it

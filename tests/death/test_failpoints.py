@@ -21,7 +21,9 @@ POINTS = tuple(_core.failpoint_hits())
 ONLY_IN_SUPERVISOR = {"sweep.step"}
 WHEN_FULL = {point for point in POINTS if point.startswith(("spill.", "restore."))}
 """Those of workers are hit in test_spilling.py: it takes a full store."""
-NOT_IN_WORKER = ONLY_IN_SUPERVISOR | WHEN_FULL
+IN_GRAPHS = {point for point in POINTS if point.startswith(("channel.", "graph."))}
+"""The driver comes along these when it runs a compiled graph; for its actors see test_graphs.py."""
+NOT_IN_WORKER = ONLY_IN_SUPERVISOR | WHEN_FULL | IN_GRAPHS
 
 
 def busy(specification: str, n: int) -> Any:
@@ -157,11 +159,24 @@ DRIVER = """
     def items():
         yield from range(100)
 
+    @ray.remote(num_cpus=0)
+    class Stage:
+        def same(self, value):
+            return value
+
     assert ray.get(child.remote()) == 0
     _core.arm_failpoints(sys.argv[1])
     if sys.argv[1].startswith(("spill.", "restore.")):
         kept = [ray.put(np.zeros(1 << 17)) for _ in range(60)]
         assert all(ray.get(ref).sum() == 0 for ref in kept)
+    if sys.argv[1].startswith(("channel.", "graph.")):
+        stage = Stage.remote()
+        with ray.dag.InputNode() as given:
+            graph = stage.same.bind(given)
+        for n in range(3):
+            compiled = graph.experimental_compile()
+            assert ray.get([compiled.execute(n) for _ in range(3)]) == [n] * 3
+            compiled.teardown()
     for _ in range(50):
         refs = [ray.put(i) for i in range(150)]
         large = ray.put(np.zeros(50_000))

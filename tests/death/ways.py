@@ -145,5 +145,7 @@ def settled(accounts: Callable[[], dict[str, int]], expected: dict[str, int]) ->
     try:
         wait_until(balanced, DEADLINE_S, "the accounts to come back")
     except AssertionError:
-        assert accounts() == expected  # shows the difference
+        now = accounts()
+        different = {name: (n, now[name]) for name, n in expected.items() if now[name] != n}
+        assert not different, f"expected and found: {different}"
         raise

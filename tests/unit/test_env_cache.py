@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from pyray import env_cache, env_packages
+from pyray import env_cache, env_packages, settings
 
 
 @pytest.fixture(autouse=True)
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with one file; copies go to a cache of the test's own."""
-    monkeypatch.setenv(env_cache.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(settings.CACHE_DIR.variable, str(tmp_path / "cache"))
     folder = tmp_path / "source"
     folder.mkdir()
     (folder / "a.txt").write_text("old")

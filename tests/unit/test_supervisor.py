@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from pyray import supervisor
+from pyray.door import Door
 from pyray.journal import Journals
+from pyray.service import Service
 from pyray.supervisor import FUTILE_STARTS, Supervisor
 
 
@@ -21,6 +23,9 @@ def idle() -> Supervisor:
     one.slots, one.started_s = {}, {}
     one.journals = Journals.__new__(Journals)
     one.journals._open = {}
+    one.door = Door.__new__(Door)
+    one.door.waiting, one.door.ended = {}, {}
+    one.service = Service("")
     one.futile_starts, one.tasks_seen, one.next_fork_s = 0, 0, 0.0
     return one
 

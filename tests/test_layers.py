@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -183,6 +184,12 @@ def test_underscore_modules_are_imported_by_the_package_only() -> None:
         )
         inside = {f"pyray.{module}" for module in pyray_modules(imports(path)) if module[0] == "_"}
         assert inside <= allowed, f"{name} imports {sorted(inside - allowed)}"
+
+
+def test_every_package_is_installed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {path.parent for path in (ROOT / "pyray").rglob("__init__.py")}
+    assert sorted(listed) == sorted(".".join(path.relative_to(ROOT).parts) for path in there)
 
 
 def test_the_checks_see_what_they_look_for(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def test_stop_that_was_promised_is_kept(tmp_path: Path) -> None:
         wait_until(lambda: client.get_job_status(job) is JobStatus.STOPPED, 20, "the stop")
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments(tmp_path: Path) -> None:
     """Every job that was accepted ends, once: it leaves one line, and the right exit code."""
     seed = int(os.environ.get("PYRAY_TEST_SEED") or random.randrange(10**6))

@@ -68,6 +68,7 @@ def test_program_joins_the_session_with_its_runtime_env(head: Path, tmp_path: Pa
     assert all(len(line) <= 80 for line in listed.stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_command_waits_for_its_resources(head: Path) -> None:
     options = ("--no-wait", "--entrypoint-num-cpus", "2", "--submission-id")
     assert pyray("job", "submit", *options, "first", "--", "sleep", "300").stdout == "first\n"

@@ -55,15 +55,17 @@ def folder() -> Path:
         PermissionError: If it is another user's.
     """
     session = settings.SESSION_FOLDER.text()
-    if session:
-        own = Path(session) / "debug"
-    else:
-        own = Path(tempfile.gettempdir()) / f"pyray-debug-{os.getuid()}"
+    own = Path(session) / "debug" if session else fallback_folder()
     own.mkdir(mode=0o700, exist_ok=True)
     found = own.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise PermissionError(f"{own} belongs to somebody else")
     return own
+
+
+def fallback_folder() -> Path:
+    """Return where they listen if their session has no folder."""
+    return Path(tempfile.gettempdir()) / f"pyray-debug-{os.getuid()}"
 
 
 def waiting_in(place: Path) -> Iterator[tuple[Path, Waiting]]:

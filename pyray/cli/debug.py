@@ -50,7 +50,7 @@ def _folders() -> set[Path]:
         for _, pid in session.processes()[:2]:
             found |= _folder_of(pid)
     if not SESSION_FOLDER.text():
-        found.add(debugger.folder())
+        found.add(debugger.fallback_folder())
     return found
 
 

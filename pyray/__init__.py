@@ -75,6 +75,7 @@ __all__ = [
 for _member in [globals()[_name] for _name in __all__]:
     if getattr(_member, "__module__", "").startswith("pyray."):
         _member.__module__ = "pyray"
+ActorHandle.__module__ = "pyray.actor"
 del _member
 
 _MODULES = {

@@ -225,6 +225,8 @@ class ActorClass(RemoteCallable):
 class ActorClassInheritanceException(TypeError):  # noqa: N818  (Ray's name)
     """A class was derived from an actor class."""
 
+    __module__ = "pyray.actor"
+
 
 def make_actor_class(cls: type, options: dict[str, Any]) -> ActorClass:
     """Return the actor class of a user's class."""

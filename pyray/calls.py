@@ -41,7 +41,9 @@ def put(value: Any, *, _owner: Any = None, _tensor_transport: str = "object_stor
         TypeError: If the value is itself a reference, or cannot be pickled.
         ObjectStoreFullError: If there is no room.
     """
-    del _owner, _tensor_transport
+    del _tensor_transport
+    if _owner is not None and not isinstance(_owner, ActorHandle):
+        raise TypeError(f"The owner of an object must be an ActorHandle, not {type(_owner)}.")
     if isinstance(value, ObjectRef):
         raise TypeError(
             "Calling 'put' on an ray.ObjectRef is not allowed. If you really want to do this, "
@@ -171,7 +173,9 @@ def _wait_for_some_generators(
 
 
 def _not_a_list(found: object) -> TypeError:
-    kind = "a single ray.ObjectRef" if isinstance(found, ObjectRef) else str(type(found))
+    kind = str(type(found))
+    if isinstance(found, ObjectRef):
+        kind = f"a single ray.ObjectRef or ray.ObjectRefGenerator {found!r}"
     return TypeError(
         f"wait() expected a list of ray.ObjectRef or ray.ObjectRefGenerator, got {kind}"
     )

@@ -3,26 +3,20 @@
 Users find them in `pyray.exceptions`.
 """
 
-from pyray.task_error import RayError
-
-
-class MessageError(RayError):
-    """An error whose text is its one argument, also kept as ``.message``."""
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+from pyray.task_error import RayError, text_given
 
 
 class CrossLanguageError(RayError):
     """An error of a worker in another language. Never raised: pyray runs Python only."""
 
 
-class NodeDiedError(MessageError):
+class NodeDiedError(RayError):
     """A machine of the cluster died. Never raised: pyray runs on one machine."""
 
+    message = property(text_given)
 
-class RpcError(MessageError):
+
+class RpcError(RayError):
     """A remote procedure call failed. Never raised: pyray makes none.
 
     Args:
@@ -32,11 +26,14 @@ class RpcError(MessageError):
 
     def __init__(self, message: str = "", rpc_code: int | None = None) -> None:
         super().__init__(message)
+        self.message = message
         self.rpc_code = rpc_code
 
 
-class AuthenticationError(MessageError):
+class AuthenticationError(RayError):
     """A token was refused. Never raised: pyray's processes trust the user that started them."""
+
+    message = property(text_given)
 
 
 class LocalRayletDiedError(RayError):

@@ -16,7 +16,6 @@ from pyray.cluster_errors import (
     AuthenticationError,
     CrossLanguageError,
     LocalRayletDiedError,
-    MessageError,
     NodeDiedError,
     RpcError,
 )
@@ -28,7 +27,7 @@ from pyray.object_errors import (
     OwnerDiedError,
     ReferenceCountingAssertionError,
 )
-from pyray.task_error import RayError, RayTaskError
+from pyray.task_error import RayError, RayTaskError, text_given
 
 __all__ = [
     "ActorAlreadyExistsError",
@@ -77,19 +76,6 @@ __all__ = [
     "UserCodeException",
     "WorkerCrashedError",
 ]
-
-
-class _ErrorMessageError(RayError):
-    """An error whose argument is kept as ``.error_message`` and shown after a prefix."""
-
-    _prefix: ClassVar[str] = ""
-
-    def __init__(self, error_message: str = "") -> None:
-        super().__init__(error_message)
-        self.error_message = error_message
-
-    def __str__(self) -> str:
-        return f"{self._prefix}{self.error_message or ''}".rstrip("\n")
 
 
 class TaskCancelledError(RayError):
@@ -261,8 +247,10 @@ class OutOfDiskError(RayError):
         return f"{super().__str__()}\n{self._tip}".lstrip("\n")
 
 
-class OutOfMemoryError(MessageError):
+class OutOfMemoryError(RayError):
     """A worker was stopped because the machine or its cgroup ran out of memory."""
+
+    message = property(text_given)
 
 
 class GetTimeoutError(RayError, TimeoutError):
@@ -282,10 +270,11 @@ class AsyncioActorExit(RayError):
     """Ends an async actor from inside. Users call `ray.actor.exit_actor`."""
 
 
-class RuntimeEnvSetupError(_ErrorMessageError):
+class RuntimeEnvSetupError(RayError):
     """The ``runtime_env`` of a task or actor could not be made ready."""
 
     _prefix = "Failed to set up runtime environment.\n"
+    error_message = property(text_given)
 
 
 class TaskPlacementGroupRemoved(RayError):
@@ -306,24 +295,30 @@ class PendingCallsLimitExceeded(RayError):
     _default_text = "The actor has as many waiting calls as its max_pending_calls allows."
 
 
-class TaskUnschedulableError(_ErrorMessageError):
+class TaskUnschedulableError(RayError):
     """A task asks for what this machine can never give."""
 
     _prefix = "The task is not schedulable: "
+    error_message = property(text_given)
 
 
-class ActorUnschedulableError(_ErrorMessageError):
+class ActorUnschedulableError(RayError):
     """An actor asks for what this machine can never give."""
 
     _prefix = "The actor is not schedulable: "
+    error_message = property(text_given)
 
 
-class ActorAlreadyExistsError(_ErrorMessageError, ValueError):
+class ActorAlreadyExistsError(ValueError, RayError):
     """An actor of that name lives in the namespace already."""
 
+    error_message = property(text_given)
 
-class ActorHandleNotFoundError(_ErrorMessageError, ValueError):
+
+class ActorHandleNotFoundError(ValueError, RayError):
     """There is no actor of that name in the namespace."""
+
+    error_message = property(text_given)
 
 
 class ObjectRefStreamEndOfStreamError(RayError):

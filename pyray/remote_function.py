@@ -81,7 +81,7 @@ class RemoteFunction(RemoteCallable):
             TypeError: Always.
         """
         del args, kwargs
-        name = self.__name__
+        name = self._function_name
         raise TypeError(
             f"Remote functions cannot be called directly. Instead of running '{name}()', "
             f"try '{name}.remote()'."
@@ -113,6 +113,10 @@ class RemoteFunction(RemoteCallable):
             return submitter.submit(args, kwargs)
         except PICKLING_ERRORS as error:
             raise unfit_argument(self.__name__, args, kwargs, error) from error
+
+    @property
+    def _function_name(self) -> str:
+        return f"{self.__module__}.{self.__name__}"
 
     def options(self, **options: Any) -> RemoteFunction:
         """Return the same function with other options."""

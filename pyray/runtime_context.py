@@ -29,7 +29,9 @@ class RuntimeContext:
         """Return ids of job, node and worker, and of task and actor where there are such."""
         found = {"job_id": self.job_id, "node_id": self.node_id, "namespace": self.namespace}
         if runtime.is_worker():
-            found |= {"task_id": self.task_id, "actor_id": self.actor_id}
+            found |= {"task_id": self.task_id}
+        if (actor_id := self.actor_id) is not None:
+            found["actor_id"] = actor_id
         return found
 
     @property
@@ -74,6 +76,18 @@ class RuntimeContext:
     def get_task_function_name(self) -> str | None:
         """Return the name of the function that the running task calls; None outside of a task."""
         return self.get_task_name()
+
+    def get_actor_name(self) -> str | None:
+        """Return the name of the actor this code belongs to, "" without one; None elsewhere."""
+        handle = _core.current_actor_handle()
+        if handle is None:
+            return None
+        engine, key = runtime.engine(), _core.ref_key(handle)
+        for namespace, name in engine.actor_names():
+            found = engine.find_actor(namespace, name)
+            if found is not None and found[0] == key:
+                return name
+        return ""
 
     def get_task_attempt(self) -> int:
         """Return how often the running task was tried before: 0 at the first try."""
@@ -143,10 +157,10 @@ class RuntimeContext:
         """Return the amounts of resources that the current task or actor has, by name.
 
         Raises:
-            RuntimeError: If it is not called in a worker.
+            AssertionError: If it is not called in a worker.
         """
         if not runtime.is_worker():
-            raise RuntimeError("This method is only available when the process is a worker.")
+            raise AssertionError("This method is only available when the process is a worker.")
         names = list(_core.resources())
         return {names[index]: amount / UNIT for index, amount in _core.assigned_resources().items()}
 

@@ -47,6 +47,8 @@ def export(code: Callable[..., Any], key: Any) -> ObjectRef:
     """
     kind = "actor" if isinstance(code, type) else "remote function"
     name = getattr(code, "__qualname__", repr(code))
+    if kind != "actor":
+        name = f"{getattr(code, '__module__', None)}.{name}"
     try:
         ref, size_bytes = _core.put_code((key, code))
     except PICKLING_ERRORS as error:

@@ -168,7 +168,7 @@ def place_of(options: Mapping[str, Any], name: str, resources: Mapping[str, floa
         labels = runtime.engine().nodes()[0]["Labels"]
         unmet = [label for label, one in strategy.hard.items() if not one.holds(labels.get(label))]
         return Place(unmet_labels=tuple(unmet))
-    if strategy in {None, "DEFAULT"} and group == "default":
+    if strategy is None and group == "default":
         return _captured()
     return Place()
 

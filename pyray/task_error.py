@@ -40,6 +40,11 @@ class _Origin(NamedTuple):
     actor_id: str | None
 
 
+def text_given(error: BaseException) -> str:
+    """Return the text that an error was made with, its first argument; "" without one."""
+    return str(error.args[0]) if error.args else ""
+
+
 class RayError(Exception):
     """Base of every exception of pyray.
 
@@ -50,10 +55,11 @@ class RayError(Exception):
         There is no room.
     """
 
+    _prefix: ClassVar[str] = ""
     _default_text: ClassVar[str] = ""
 
     def __str__(self) -> str:
-        return super().__str__() or self._default_text
+        return f"{self._prefix}{super().__str__() or self._default_text}".rstrip("\n")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Constructors of subclasses turn their arguments into texts, so they cannot run twice.

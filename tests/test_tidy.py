@@ -19,8 +19,8 @@ FUNCTION_LINES = 90
 FOLDERS = ("pyray", "csrc", "tests", "benchmarks", "examples")
 CODE = {".py", ".pyi", ".c", ".h", ".pyx", ".pxd", ".pxi", ".sh"}
 TEXT = CODE | {".md", ".toml", ".cfg", ".ini", ".yml", ".yaml", ".txt", ".pml", ""}
-AS_THEY_CAME = ("tests/acceptance/", "tests/models/")
-"""Folders of files from outside, kept as they are."""
+AS_THEY_CAME = ("tests/acceptance/", "tests/differential/programs/", "tests/models/")
+"""Folders of files from outside or as users write them, kept as they are."""
 
 LEFTOVERS = re.compile(r"\b(TO" "DO|FIX" "ME|XX" "X|HA" "CK)\b")
 PRIVATE_PATHS = re.compile(r"(?<![\w.$}])/(?:ho" "me|ro" "ot|wo" "rk|Us" "ers)/[\\w.]")

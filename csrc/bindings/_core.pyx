@@ -35,6 +35,8 @@ import gc
 import os
 import sys
 import threading
+from itertools import islice
+from types import GeneratorType
 
 from pyray import exceptions
 

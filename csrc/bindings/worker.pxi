@@ -334,6 +334,8 @@ cdef int store_result(Results results, pr_ref ref, value, uint32_t flags, str na
 
 cdef Results store_results(pr_taken *taken, value, str name):
     cdef uint32_t count = taken.result_count
+    if count > 1 and type(value) is GeneratorType:
+        return store_yielded(taken, value, name)
     cdef Results results = Results(count)
     if count == 1:
         store_result(results, taken.result, value, 0, name)
@@ -345,26 +347,53 @@ cdef Results store_results(pr_taken *taken, value, str name):
         found = f"an object of type {type(value).__name__}"
         if values is not None:
             found = f"{len(values)} objects"
-        raise ValueError(f"Task returned {found}, but num_returns={count}.")
+        kind = TypeError if values is None else ValueError
+        raise kind(f"Task returned {found}, but num_returns={count}.")
     try:
-        store_each(results, taken, values, 0, name)
+        store_each(results, taken, values, count, name)
     except BaseException:
         results.give_up()
         raise
     return results
 
 
-cdef int store_each(Results results, pr_taken *taken, tuple values, uint32_t flags,
+cdef Results store_yielded(pr_taken *taken, generator, str name):
+    """What a generator yields, as results; those that it owes are its error."""
+    cdef uint32_t count = taken.result_count
+    cdef list values = []
+    cdef uint32_t good
+    error = None
+    try:
+        values.extend(islice(generator, count))
+    except Exception as raised:
+        error = raised
+    good = len(values)
+    if good < count:
+        if error is None:
+            error = ValueError(f"Task yielded {good} objects, but num_returns={count}.")
+        values += [translate_error(error, name)] * (count - good)
+    cdef Results results = Results(count)
+    try:
+        store_each(results, taken, tuple(values), good, name)
+    except BaseException:
+        results.give_up()
+        raise
+    return results
+
+
+cdef int store_each(Results results, pr_taken *taken, tuple values, uint32_t good,
                     str name) except -1:
+    """Stores each of several results; all but the first `good` ones are errors."""
     cdef pr_ref refs[PR_STEP_RESULTS]
     cdef pr_ref last
-    cdef uint32_t i, first = 0, count = taken.result_count
+    cdef uint32_t i, flags, first = 0, count = taken.result_count
     while first < count:
         share = min(count - first, <uint32_t>PR_STEP_RESULTS)
         status = pr_task_results(&context, taken.task, &last if first else NULL, refs, share)
         if status != PR_OK:
             raise_status(status, "cannot store a result")
         for i in range(share):
+            flags = 0 if first + i < good else PR_FLAG_ERROR
             store_result(results, refs[i], values[first + i], flags, name)
         last = refs[share - 1]
         first += share
@@ -377,7 +406,7 @@ cdef Results store_error(pr_taken *taken, error, str name):
         store_result(results, taken.result, error, PR_FLAG_ERROR, name)
         return results
     try:
-        store_each(results, taken, (error,) * taken.result_count, PR_FLAG_ERROR, name)
+        store_each(results, taken, (error,) * taken.result_count, 0, name)
     except BaseException:
         results.give_up()
         raise

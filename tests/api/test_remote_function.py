@@ -287,12 +287,11 @@ def test_wrong_number_of_results_is_an_error_of_each(count: int) -> None:
 
 
 def test_result_that_cannot_be_split_is_an_error() -> None:
-    # Ray: TypeError "object of type 'NoneType' has no len()".
     @ray.remote(num_returns=2)
     def f() -> None:
         pass
 
-    with pytest.raises(ValueError, match="NoneType, but num_returns=2"):
+    with pytest.raises(TypeError, match="NoneType, but num_returns=2"):
         ray.get(f.remote())
 
 

@@ -1,57 +1,71 @@
-"""Small programs under pyray and under Ray: what they print must be the same.
+"""Small programs print under pyray what they print under Ray, but for the listed differences.
 
-PYRAY_RAY_PYTHON names the Python of an environment with Ray; without it all are skipped. A program
-begins after `import ... as ray` and prints what a user can see, in an order that is certain.
+What Ray prints is recorded beside each program; where PYRAY_RAY_PYTHON names the Python of an
+environment with Ray, the slow tier looks whether it still does.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
-
 import pytest
 
-from tests.support import ROOT
-
-RAY_PYTHON = os.environ.get("PYRAY_RAY_PYTHON", "")
-PREPARE = {
-    "pyray": "import pyray as ray\nray.init(num_cpus=2)\n",
-    "ray": "import ray\nray.init(num_cpus=2, include_dashboard=False, logging_level='ERROR')\n",
-}
-SHOW = """
-def show(label, call):
-    try:
-        print(label, repr(call()))
-    except BaseException as error:
-        names = [base.__name__ for base in type(error).__mro__]
-        print(label, "raised", names)
-"""
-PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.py"))
+from tests.differential.running import (
+    DIFFERENCES,
+    FOLDER,
+    PROGRAMS,
+    RAY_PYTHON,
+    SLOW,
+    expected,
+    recorded,
+    run,
+)
+from tests.support import SLOWNESS
 
 
-def printed(kind: str, python: str, program: Path) -> str:
-    """Return what a program prints under one of the two."""
-    done = subprocess.run(
-        [python, "-c", PREPARE[kind] + textwrap.dedent(SHOW) + program.read_text()],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT) if kind == "pyray" else "",
-            "RAY_DEDUP_LOGS": "0",
-        },
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def wanted(request: pytest.FixtureRequest, test: str) -> list[str]:
+    """Return the programs for which this run has `test`."""
+    return [
+        item.callspec.params["program"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == test
+    ]
+
+
+@pytest.fixture(scope="module")
+def ours(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What the programs print under pyray."""
+    names = wanted(request, "test_program_prints_what_ray_does")
+    return run("pyray", names, timeout_s=120 * SLOWNESS)
+
+
+@pytest.fixture(scope="module")
+def rays(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What they print under Ray, now."""
+    return run("ray", wanted(request, "test_ray_prints_what_was_recorded"), timeout_s=1200)
+
+
+@pytest.mark.timeout(150)  # the first one waits for all programs
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [], id=name)
+        for name in PROGRAMS
+    ],
+)
+def test_program_prints_what_ray_does(program: str, ours: dict[str, str]) -> None:
+    assert ours.get(program, "not reached") == expected(program, recorded(program))
 
 
 @pytest.mark.slow  # Ray takes seconds to start
+@pytest.mark.timeout(1300)
 @pytest.mark.skipif(not RAY_PYTHON, reason="PYRAY_RAY_PYTHON is not set")
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
-def test_program_prints_the_same(program: Path) -> None:
-    assert printed("pyray", sys.executable, program) == printed("ray", RAY_PYTHON, program)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_ray_prints_what_was_recorded(program: str, rays: dict[str, str]) -> None:
+    assert rays.get(program, "not reached") == recorded(program)
+
+
+def test_every_answer_and_difference_is_of_a_program() -> None:
+    answers = {str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.glob("*/*.txt")}
+    assert answers == set(PROGRAMS)
+    assert {difference["program"] for difference in DIFFERENCES} <= set(PROGRAMS)
+    assert set(PROGRAMS) >= SLOW
+    assert not [name for name in PROGRAMS if "uncaught TimeoutError" in recorded(name)]

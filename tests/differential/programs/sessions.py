@@ -1,7 +1,0 @@
-ref = ray.put(1)
-show("twice", lambda: ray.init())
-show("unknown", lambda: ray.init(foo=1))
-print(ray.is_initialized(), ray.get(ref))
-ray.shutdown()
-print(ray.is_initialized())
-ray.shutdown()

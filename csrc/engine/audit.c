@@ -20,9 +20,10 @@ struct audit {
     uint32_t *pins;
     uint8_t *edge_seen;
     uint32_t *task_lists; /* on how many lists a task was found */
-    int64_t held[PR_RESOURCE_MAX];
-    int64_t gpus[PR_GPU_MAX];            /* held of each */
-    int64_t in_bundles[PR_RESOURCE_MAX]; /* held of what bundles keep */
+    /* Sums of amounts that may be damaged: unsigned, since those may overflow. */
+    uint64_t held[PR_RESOURCE_MAX];
+    uint64_t gpus[PR_GPU_MAX];            /* held of each */
+    uint64_t in_bundles[PR_RESOURCE_MAX]; /* held of what bundles keep */
     uint32_t edges, waits, awaited, latches, claims, lent, graphs, channels;
     uint32_t read; /* channels with a reader that was not found yet */
 };
@@ -83,9 +84,10 @@ static void add_held(struct audit *a, pr_index shape, struct pr_holding holding,
     bool in_bundle = c->placement != PR_NONE;
     for (uint32_t i = 0; i < c->demand_count; i++)
         if (!lent || c->demand[i].resource + 1 != root->cpu)
-            (in_bundle ? a->in_bundles : a->held)[c->demand[i].resource] += c->demand[i].amount;
+            (in_bundle ? a->in_bundles : a->held)[c->demand[i].resource] +=
+                (uint64_t)c->demand[i].amount;
     for (uint32_t i = 0; c->gpus != 0 && !in_bundle && i < root->gpu_count; i++)
-        if (holding.gpus >> i & 1) a->gpus[i] += PR_MIN(c->gpus, PR_RESOURCE_UNIT);
+        if (holding.gpus >> i & 1) a->gpus[i] += (uint64_t)PR_MIN(c->gpus, PR_RESOURCE_UNIT);
 }
 
 /* What bundles keep is taken from everybody's, and free or held by the group's users. */
@@ -98,10 +100,10 @@ static enum pr_status walk_bundle(struct audit *a, const struct pr_placement *p,
         const struct pr_share *s = &b->share[i];
         int64_t of_one = s->amount < PR_RESOURCE_UNIT ? s->kept : PR_RESOURCE_UNIT;
         CHECK(p->state == PR_PLACEMENT_CREATED ? s->kept == s->amount : s->free == 0);
-        a->held[s->resource] += s->kept;
-        a->in_bundles[s->resource] -= s->kept - s->free;
+        a->held[s->resource] += (uint64_t)s->kept;
+        a->in_bundles[s->resource] -= (uint64_t)s->kept - (uint64_t)s->free;
         for (uint32_t j = 0; s->resource + 1 == root->gpu && j < root->gpu_count; j++)
-            if (b->gpus >> j & 1) a->gpus[j] += of_one;
+            if (b->gpus >> j & 1) a->gpus[j] += (uint64_t)of_one;
     }
     return PR_OK;
 }
@@ -573,12 +575,13 @@ static enum pr_status check_resources(struct audit *a)
 {
     const struct pr_engine_root *root = pr_engine_root(a->ctx);
     for (uint32_t i = 0; i < root->resource_count; i++)
-        CHECK(root->resources[i].total == root->resources[i].free + a->held[i] &&
+        CHECK((uint64_t)root->resources[i].total - (uint64_t)root->resources[i].free ==
+                  a->held[i] &&
               a->in_bundles[i] == 0); /* A6 */
     CHECK(root->lent_count == a->lent);
     int64_t total = root->gpu != 0 ? root->resources[root->gpu - 1].total : 0;
     for (uint32_t i = 0; i < root->gpu_count; i++, total -= PR_RESOURCE_UNIT)
-        CHECK(root->gpus[i] + a->gpus[i] == PR_MIN(total, PR_RESOURCE_UNIT));
+        CHECK((uint64_t)root->gpus[i] + a->gpus[i] == (uint64_t)PR_MIN(total, PR_RESOURCE_UNIT));
     return PR_OK;
 }
 

@@ -136,7 +136,7 @@ HARNESS_UNUSED static int harness_end(void)
 {
     if (harness.failed > 0) printf("seed %llu\n", (unsigned long long)harness.seed);
     printf("%u passed, %u failed\n", harness.passed, harness.failed);
-    return harness.failed == 0 ? 0 : 1;
+    return harness.failed == 0 && harness.passed > 0 ? 0 : 1; /* a name of no test is a mistake */
 }
 
 #endif

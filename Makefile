@@ -72,7 +72,8 @@ storm: c-programs-release $(VENV)/.installed-test build/extension.stamp ## death
 	@timeout 300 build/release/test_step --seed=$(STORM_SEED) --each=0 --seconds=240
 	@timeout 180 build/release/test_crash --seed=$(STORM_SEED) --seconds=120
 	@timeout 120 build/release/test_kill --seed=$(STORM_SEED) --seconds=60
-	@timeout 120 build/release/fuzz_tables --seed=$(STORM_SEED) --seconds=100
+	@timeout 75 build/release/fuzz_tables --seed=$(STORM_SEED) --seconds=60
+	@timeout 45 build/release/fuzz_spills --seed=$(STORM_SEED) --seconds=15
 	@timeout 720 $(PY) -m tests.storm --seed $(STORM_SEED) --minutes 8 --pause 0.6
 	@timeout 360 $(PY) -m tests.storm.driver_kills --seed $(STORM_SEED) --times 1000 --seconds 300
 

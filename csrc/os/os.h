@@ -36,7 +36,8 @@ PR_MUST_CHECK enum pr_status pr_os_write_at(int fd, const void *source, uint64_t
 
 /* Files in a directory that the caller has open: names that are gone with it, no path is looked up.
  * Each answers PR_OK, or PR_DISK with *error set to the system's error number; 0 there means that
- * the file ends too early. Files are made for this user alone and closed on exec. */
+ * the file ends too early, or is no file but a pipe, a device or a directory. Files are made for
+ * this user alone and closed on exec. */
 PR_MUST_CHECK enum pr_status pr_os_file_create(int directory, const char *name, int *fd,
                                                int *error);
 PR_MUST_CHECK enum pr_status pr_os_file_open(int directory, const char *name, int *fd, int *error);

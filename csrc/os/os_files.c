@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -11,17 +12,30 @@ static enum pr_status failed(int *error)
     return PR_DISK;
 }
 
+static bool is_file(int fd)
+{
+    struct stat about;
+    return fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+}
+
+/* What is no file is not waited for, either: opening a pipe blocks until somebody is at its end. */
 static enum pr_status open_at(int directory, const char *name, int flags, int *fd, int *error)
 {
     do {
-        *fd = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+        *fd = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     } while (*fd < 0 && errno == EINTR);
-    return *fd < 0 ? failed(error) : PR_OK;
+    if (*fd < 0) return failed(error);
+    if (is_file(*fd)) return PR_OK;
+    close(*fd);
+    *error = 0;
+    return PR_DISK;
 }
 
 enum pr_status pr_os_file_create(int directory, const char *name, int *fd, int *error)
 {
-    return open_at(directory, name, O_WRONLY | O_CREAT | O_TRUNC, fd, error);
+    enum pr_status status = open_at(directory, name, O_WRONLY | O_CREAT | O_TRUNC, fd, error);
+    if (status == PR_DISK && *error == 0) *error = EEXIST;
+    return status;
 }
 
 enum pr_status pr_os_file_open(int directory, const char *name, int *fd, int *error)

@@ -130,6 +130,20 @@ def test_files_that_are_removed_are_lost_and_nothing_else(base: Path) -> None:
     testing.store_accounts()
 
 
+def test_pipe_in_the_place_of_a_file_is_not_waited_for(base: Path) -> None:
+    start(base)
+    kept = [ray.put(block(n)) for n in range(40)]
+    for file in session_files(base):
+        file.rename(file.with_suffix(".away"))
+        os.mkfifo(file)
+    with pytest.raises(exceptions.ObjectLostError, match="is damaged"):
+        ray.get(kept[0])
+    for file in session_files(base):
+        if file.suffix == ".away":
+            file.rename(file.with_suffix(".spill"))
+    assert all(is_block(ray.get(ref), n) for n, ref in enumerate(kept))
+
+
 def _is_there(ref: Any, number: int) -> bool:
     try:
         value = ray.get(ref)

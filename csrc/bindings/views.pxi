@@ -1,8 +1,13 @@
 # Looking at a session: this process's own, or another one of this user.
 
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char *text, size_t room)
+
 cdef extern from "pyray_core.h" nogil:
-    enum: PR_POOL_ACTOR, PR_POOL_EVENT, PR_POOL_TEXT, PR_POOL_ENDED, PR_POOL_SPAN, PR_POOL_LABEL
-    enum: PR_VIEW_STEP, PR_RING_STEP, PR_TALLY_STATES, PR_LABEL_TEXT, PR_TEXT_BYTES, PR_SPAN_NAME
+    enum: PR_POOL_ACTOR, PR_POOL_CLASS, PR_POOL_LABEL
+    enum: PR_POOL_EVENT, PR_POOL_TEXT, PR_POOL_ENDED, PR_POOL_SPAN
+    enum: PR_VIEW_STEP, PR_RING_STEP, PR_TALLY_STATES, PR_TALLY_LABELS
+    enum: PR_LABEL_TEXT, PR_TEXT_BYTES, PR_SPAN_NAME
     struct pr_task_view:
         uint64_t id
     struct pr_object_view:
@@ -38,6 +43,7 @@ cdef extern from "pyray_core.h" nogil:
         uint64_t next
         void *records
         uint32_t count
+    bint pr_pool_has(const pr_context *ctx, uint32_t pool, pr_index index)
     pr_status pr_ring_read(pr_context *ctx, pr_ring_page *page)
     pr_status pr_view_tasks(pr_context *ctx, pr_index *start, pr_task_view *views, uint32_t *count)
     pr_status pr_view_objects(pr_context *ctx, pr_index *start, pr_object_view *views,
@@ -186,7 +192,7 @@ cdef class Reader:
     def tally(self) -> dict[tuple[int, int], int]:
         """(label, state) -> number of tasks in the table."""
         cdef pr_context *ctx = self.look()
-        cdef Py_ssize_t i, length = 4096 * PR_TALLY_STATES
+        cdef Py_ssize_t i, length = PR_TALLY_LABELS * PR_TALLY_STATES
         cdef uint32_t *counts = <uint32_t *>PyMem_Malloc(length * sizeof(uint32_t))
         cdef pr_index start = 0
         if counts == NULL:
@@ -208,12 +214,12 @@ cdef class Reader:
         cdef const pr_engine_root_t *root = pr_engine_root(ctx)
         cdef const pr_class *c
         cdef uint32_t i
-        if shape == 0 or shape > root.class_count:
+        if shape > root.class_count or not pr_pool_has(ctx, PR_POOL_CLASS, shape):
             return {}, 0, 0
         c = pr_class_at(ctx, shape)
         return {
-            name_of(root.resources[c.demand[i].resource].name): c.demand[i].amount
-            for i in range(c.demand_count)
+            resource_name(root, c.demand[i].resource): c.demand[i].amount
+            for i in range(min(c.demand_count, <uint32_t>PR_DEMAND_MAX))
         }, c.environment, c.placement
 
     def resources(self) -> dict[str, tuple[int, int]]:
@@ -221,8 +227,8 @@ cdef class Reader:
         cdef const pr_engine_root_t *root = pr_engine_root(self.look())
         cdef uint32_t i
         return {
-            name_of(root.resources[i].name): (root.resources[i].total, root.resources[i].free)
-            for i in range(root.resource_count)
+            resource_name(root, i): (root.resources[i].total, root.resources[i].free)
+            for i in range(min(root.resource_count, <uint32_t>PR_RESOURCE_MAX))
         }
 
     def placements(self) -> list[tuple[int, int, int, int, str, list[dict[str, int]]]]:
@@ -252,8 +258,15 @@ cdef class Reader:
         return dict(stats)
 
 
-cdef str name_of(const char *name):
-    return name[:strlen(name)].decode("utf-8", "replace")
+cdef str name_of(const char *name, size_t room):
+    return name[:strnlen(name, room)].decode("utf-8", "replace")
+
+
+cdef str resource_name(const pr_engine_root_t *root, uint32_t resource):
+    """The name of a resource; "" if there is none, as in damaged tables."""
+    if resource >= PR_RESOURCE_MAX:
+        return ""
+    return name_of(root.resources[resource].name, PR_NAME_BYTES)
 
 
 cdef read_placement(pr_context *ctx, pr_index index):
@@ -265,12 +278,13 @@ cdef read_placement(pr_context *ctx, pr_index index):
         return None
     demands = [
         {
-            name_of(root.resources[bundles[i].share[j].resource].name): bundles[i].share[j].amount
+            resource_name(root, bundles[i].share[j].resource): bundles[i].share[j].amount
             for j in range(bundles[i].share_count)
         }
         for i in range(group.bundle_count)
     ]
-    return index, group.generation, group.state, group.strategy, name_of(group.name), demands
+    name = name_of(group.name, PR_PLACEMENT_NAME)
+    return index, group.generation, group.state, group.strategy, name, demands
 
 
 # ---- what is recorded ----------------------------------------------------------------------------

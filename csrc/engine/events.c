@@ -4,7 +4,7 @@
 
 uint64_t pr_task_id(const struct pr_context *ctx, const struct pr_task *t)
 {
-    if (t->results == PR_NONE) return t->serial | 1ull << 63;
+    if (!pr_pool_has(ctx, PR_POOL_OBJECT, t->results)) return t->serial | 1ull << 63;
     return (uint64_t)t->results << 32 | pr_object_at(ctx, t->results)->generation;
 }
 
@@ -72,15 +72,31 @@ void pr_event_ended(struct pr_context *ctx, pr_index task, const struct pr_end *
 
 /* ---- actors ---- */
 
+static struct pr_ref handle_of(const struct pr_context *ctx, const struct pr_actor *a)
+{
+    if (!pr_pool_has(ctx, PR_POOL_OBJECT, a->handle)) return (struct pr_ref){0};
+    return (struct pr_ref){a->handle, pr_object_at(ctx, a->handle)->generation};
+}
+
+static void describe_name(const struct pr_name *name, struct pr_actor_view *view)
+{
+    if (name->space_size > PR_NAME_TEXT || name->name_size > PR_NAME_TEXT - name->space_size)
+        return;
+    view->space_size = name->space_size;
+    view->name_size = name->name_size;
+    memcpy(view->text, name->text, name->space_size + name->name_size);
+}
+
 void pr_actor_describe(const struct pr_context *ctx, pr_index actor, struct pr_actor_view *view)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
     *view = (struct pr_actor_view){
-        .handle = {a->handle, pr_object_at(ctx, a->handle)->generation},
+        .handle = handle_of(ctx, a),
         .created_ns = a->created_ns,
         .state = a->state,
         .cause = a->cause,
-        .process_id = a->slot != PR_NONE ? pr_slot_at(ctx, a->slot)->process_id : a->process_id,
+        .process_id = pr_pool_has(ctx, PR_POOL_SLOT, a->slot) ? pr_slot_at(ctx, a->slot)->process_id
+                                                              : a->process_id,
         .wait_status = a->wait_status,
         .restarts = a->restarts,
         .restarts_left = a->restarts_left,
@@ -90,11 +106,7 @@ void pr_actor_describe(const struct pr_context *ctx, pr_index actor, struct pr_a
         .shape = a->shape,
         .job = PR_JOB,
     };
-    if (a->name == PR_NONE) return;
-    const struct pr_name *name = pr_name_at(ctx, a->name);
-    view->space_size = name->space_size;
-    view->name_size = name->name_size;
-    memcpy(view->text, name->text, name->space_size + name->name_size);
+    if (pr_pool_has(ctx, PR_POOL_NAME, a->name)) describe_name(pr_name_at(ctx, a->name), view);
 }
 
 void pr_event_actor_died(struct pr_context *ctx, pr_index actor)
@@ -150,6 +162,7 @@ static enum pr_status read_text(struct pr_context *ctx, void *argument)
     const struct pr_text *text = pr_entry(ctx, PR_POOL_TEXT, place);
     if (text->number != query->number) return PR_EMPTY;
     *query->copy = *text;
+    query->copy->size_bytes = PR_MIN(text->size_bytes, PR_TEXT_BYTES);
     return PR_OK;
 }
 

@@ -72,7 +72,8 @@ struct page {
 static enum pr_status read_page(struct pr_context *ctx, void *argument)
 {
     struct page *page = argument;
-    uint32_t end = ctx->header->pools[PR_POOL_LABEL].high_water;
+    const struct pr_pool *p = &ctx->header->pools[PR_POOL_LABEL];
+    uint32_t end = PR_MIN(p->high_water, p->capacity);
     for (page->count = 0; page->count < page->room && page->from < end; page->from++)
         page->labels[page->count++] = *pr_label_at(ctx, page->from);
     return page->count > 0 ? PR_OK : PR_EMPTY;

@@ -440,10 +440,13 @@ static enum pr_status read_group(struct pr_context *ctx, void *argument)
     if (p->state == PR_PLACEMENT_FREE) return PR_STALE;
     *op->copy = *p;
     pr_index bundle = p->bundles;
-    for (uint32_t i = 0; i < op->room && bundle != PR_NONE; i++) {
+    uint32_t i = 0;
+    for (; i < op->room && pr_pool_has(ctx, PR_POOL_BUNDLE, bundle); i++) {
         op->bundles[i] = *pr_bundle_at(ctx, bundle);
+        op->bundles[i].share_count = PR_MIN(op->bundles[i].share_count, PR_DEMAND_MAX);
         bundle = pr_bundle_at(ctx, bundle)->link;
     }
+    op->copy->bundle_count = PR_MIN(p->bundle_count, i); /* it may be wrong, as may the list */
     return PR_OK;
 }
 
@@ -456,7 +459,8 @@ enum pr_status pr_placement_read(struct pr_context *ctx, pr_index group, struct 
 
 pr_index pr_placement_end(const struct pr_context *ctx)
 {
-    return pr_load_relaxed(&ctx->header->pools[PR_POOL_PLACEMENT].high_water);
+    const struct pr_pool *p = &ctx->header->pools[PR_POOL_PLACEMENT];
+    return PR_MIN(pr_load_relaxed(&p->high_water), p->capacity);
 }
 
 static bool is_removed(const struct pr_context *ctx, pr_index shape)

@@ -10,26 +10,32 @@ struct look {
 
 static struct pr_ref name_of(const struct pr_context *ctx, pr_index object)
 {
-    if (object == PR_NONE) return (struct pr_ref){0};
+    if (!pr_pool_has(ctx, PR_POOL_OBJECT, object)) return (struct pr_ref){0};
     return (struct pr_ref){object, pr_object_at(ctx, object)->generation};
 }
 
 static struct pr_ref handle_of(const struct pr_context *ctx, pr_index actor)
 {
-    return name_of(ctx, actor == PR_NONE ? PR_NONE : pr_actor_at(ctx, actor)->handle);
+    bool known = pr_pool_has(ctx, PR_POOL_ACTOR, actor);
+    return name_of(ctx, known ? pr_actor_at(ctx, actor)->handle : PR_NONE);
 }
 
 static uint32_t process_of(const struct pr_context *ctx, pr_index slot)
 {
-    return slot == PR_NONE ? 0 : pr_slot_at(ctx, slot)->process_id;
+    return pr_pool_has(ctx, PR_POOL_SLOT, slot) ? pr_slot_at(ctx, slot)->process_id : 0;
+}
+
+static uint64_t id_of(const struct pr_context *ctx, pr_index task)
+{
+    return pr_pool_has(ctx, PR_POOL_TASK, task) ? pr_task_id(ctx, pr_task_at(ctx, task)) : 0;
 }
 
 /* The end of a page that begins at op->from, which is moved there. */
 static pr_index end_of_page(const struct pr_context *ctx, struct look *op, uint32_t pool,
                             uint32_t step)
 {
-    uint32_t high_water = ctx->header->pools[pool].high_water;
-    pr_index end = PR_MIN(high_water, op->from + step);
+    const struct pr_pool *p = &ctx->header->pools[pool];
+    pr_index end = PR_MIN(PR_MIN(p->high_water, p->capacity), op->from + step);
     op->count = 0;
     op->from = PR_MAX(end, op->from);
     return end;
@@ -98,8 +104,9 @@ static enum pr_status tally(struct pr_context *ctx, void *argument)
     pr_index i = op->from, end = end_of_page(ctx, op, PR_POOL_TASK, PR_TALLY_STEP);
     for (; i < end; i++) {
         const struct pr_task *t = pr_task_at(ctx, i);
-        if (t->state == PR_TASK_FREE) continue;
-        counts[pr_note_at(ctx, i)->label * PR_TALLY_STATES + t->state]++;
+        uint32_t label = pr_note_at(ctx, i)->label;
+        if (t->state == PR_TASK_FREE || t->state >= PR_TALLY_STATES) continue;
+        if (label < PR_TALLY_LABELS) counts[label * PR_TALLY_STATES + t->state]++;
     }
     return PR_OK;
 }
@@ -115,8 +122,7 @@ enum pr_status pr_tally_tasks(struct pr_context *ctx, pr_index *from, uint32_t *
 static uint64_t producer_of(const struct pr_context *ctx, const struct pr_object *o)
 {
     bool open = o->state == PR_OBJECT_PENDING || o->state == PR_OBJECT_CREATING;
-    if (!open || !(o->flags & PR_FLAG_RESULT) || o->producer == PR_NONE) return 0;
-    return pr_task_id(ctx, pr_task_at(ctx, o->producer));
+    return open && o->flags & PR_FLAG_RESULT ? id_of(ctx, o->producer) : 0;
 }
 
 static void view_object(const struct pr_context *ctx, pr_index object, struct pr_object_view *view)
@@ -170,7 +176,7 @@ static void view_edge(const struct pr_context *ctx, const struct pr_edge *e, str
         add_hold(op, view);
     } else if (e->kind == PR_EDGE_ARGUMENT) {
         view.kind = PR_HOLD_ARGUMENT;
-        view.holder = pr_task_id(ctx, pr_task_at(ctx, e->owner));
+        view.holder = id_of(ctx, e->owner);
         add_hold(op, view);
     } else if (e->kind == PR_EDGE_HELD) {
         view.process_id = process_of(ctx, e->owner);
@@ -226,7 +232,7 @@ static void view_slot(const struct pr_context *ctx, pr_index slot, struct pr_slo
         .actor = handle_of(ctx, s->actor),
         .tasks_finished = s->tasks_finished,
     };
-    if (s->running == PR_NONE) return;
+    if (!pr_pool_has(ctx, PR_POOL_TASK, s->running)) return;
     const struct pr_task *t = pr_task_at(ctx, s->running);
     view->running = pr_task_id(ctx, t);
     memcpy(view->name, t->name, PR_NAME_BYTES);

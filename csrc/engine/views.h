@@ -3,7 +3,9 @@
  * Each call looks at no more than PR_VIEW_STEP entries under the lock, from *from on, copies those
  * that are in use and moves *from on. PR_EMPTY: there are no more. Between two pages the session
  * goes on, so pages are not one snapshot; entries are named with their generations, so that what
- * belongs together is told from what only has the same place. */
+ * belongs together is told from what only has the same place.
+ *
+ * Of damaged tables pages are wrong, and nothing worse: what is followed is looked up first. */
 #ifndef PYRAY_ENGINE_VIEWS_H
 #define PYRAY_ENGINE_VIEWS_H
 
@@ -90,8 +92,9 @@ PR_MUST_CHECK enum pr_status pr_view_slots(struct pr_context *ctx, pr_index *fro
                                            struct pr_slot_view *views, uint32_t *count);
 
 /* Counts unfinished tasks by label and state, PR_TALLY_STEP entries at a time:
- * tally[label * PR_TALLY_STATES + state]. */
+ * tally[label * PR_TALLY_STATES + state], for labels below PR_TALLY_LABELS. */
 #define PR_TALLY_STATES 8u
+#define PR_TALLY_LABELS 4096u
 PR_MUST_CHECK enum pr_status pr_tally_tasks(struct pr_context *ctx, pr_index *from,
                                             uint32_t *tally);
 

@@ -16,7 +16,9 @@ static enum pr_status read_page(struct pr_context *ctx, void *argument)
 {
     struct pr_ring_page *page = argument;
     const struct pr_pool *p = &ctx->header->pools[page->pool];
-    uint64_t head = *page->head, room = pr_ring_room(ctx, page->pool);
+    uint64_t head =
+        PR_MIN(*page->head, UINT64_MAX / 2); /* so that sums stay right if it is wrong */
+    uint64_t room = pr_ring_room(ctx, page->pool);
     uint8_t *to = page->records;
     page->count = 0;
     if (head >= room && page->next <= head - room) page->next = head - room + 1;

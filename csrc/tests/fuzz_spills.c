@@ -1,6 +1,6 @@
 /* Files of spilled objects are damaged at random, replaced by other things, or find other things in
- * their places. Then what comes back is right, or there is an error: never wrong bytes, no crash, no
- * hang. When the right file is there again, nothing has been lost.
+ * their places. Then what comes back is right, or there is an error: never wrong bytes, no crash,
+ * no hang. When the right file is there again, nothing has been lost.
  *
  *     fuzz_spills --cases=N --seconds=N --seed=N
  */

@@ -9,16 +9,14 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "engine/placement.h"
+#include "engine/views.h"
 #include "engine/workers.h"
 #include "store/spill_io.h"
 #include "tests/world_snapshot.h"
 
 enum { WORLD_STEPS = 400, CASES_PER_WORLD = 5000, HANG_S = 5, MOST_FLIPS = 6, VIEWS = 64 };
-/* The tables of store, tasks and actors, and the roots up to the amounts of resources. */
-enum {
-    POOLS = PR_POOL_BUNDLE + 1,
-    ROOTS_SIZE = PR_ROOT_SIZE + PR_ENGINE_ROOT_OFFSET + offsetof(struct pr_engine_root, resources)
-};
+enum { ROOTS_SIZE = PR_ROOT_SIZE + PR_ENGINE_ROOT_OFFSET + sizeof(struct pr_engine_root) };
 
 static struct world world;
 static struct random random_numbers;
@@ -52,20 +50,29 @@ struct flip {
     uint8_t old;
 };
 
+/* Entries of rings, and of followers, are used without being taken. */
+static bool is_ring(ptrdiff_t pool)
+{
+    return pool == PR_POOL_EVENT || pool == PR_POOL_TEXT || pool == PR_POOL_ENDED ||
+           pool == PR_POOL_SPAN || pool == PR_POOL_NOTE || pool == PR_POOL_BIRTH;
+}
+
 /* A byte of an entry in use, of a root, or of the counts of a table. Not of the lock: who scribbles
  * on that has stopped everybody, and nobody can tell. */
 static uint64_t choose_offset(const struct pr_header *header)
 {
     uint32_t kind = below(16);
     if (kind == 0) /* what changes in it: the rest is looked at by who attaches */
-        return offsetof(struct pr_header, pools) + below(POOLS) * sizeof(struct pr_pool) +
+        return offsetof(struct pr_header, pools) + below(PR_POOLS) * sizeof(struct pr_pool) +
                offsetof(struct pr_pool, committed) +
                below(sizeof(struct pr_pool) - offsetof(struct pr_pool, committed));
     if (kind < 4) return PR_ROOT_OFFSET + below(ROOTS_SIZE);
     for (;;) {
-        const struct pr_pool *pool = &header->pools[below(POOLS)];
-        if (pool->high_water < 2) continue;
-        uint32_t index = 1 + below(pool->high_water - 1);
+        const struct pr_pool *pool = &header->pools[below(PR_POOLS)];
+        uint32_t end =
+            is_ring(pool - header->pools) ? PR_MIN(pool->committed, 32) : pool->high_water;
+        if (end < 2) continue;
+        uint32_t index = 1 + below(end - 1);
         return pool->offset + (uint64_t)index * pool->entry_size + below(pool->entry_size);
     }
 }
@@ -100,6 +107,56 @@ static void flip_back(uint8_t *tables, const struct flip *flips, uint32_t count)
 
 /* ---- looking ---- */
 
+/* All pages of a table, or of a ring. */
+#define LOOK_AT_ALL(read, type, room)                                                              \
+    do {                                                                                           \
+        static type views_[room];                                                                  \
+        uint32_t count_;                                                                           \
+        pr_index from_ = 0;                                                                        \
+        while (read(ctx, &from_, views_, &count_) == PR_OK) CHECK(count_ <= (room));               \
+    } while (0)
+
+static enum pr_status read_labels(struct pr_context *ctx, pr_index *from, struct pr_label *labels,
+                                  uint32_t *count)
+{
+    return pr_labels_read(ctx, from, labels, PR_VIEW_STEP, count);
+}
+
+static void look_at_ring(struct pr_context *ctx, uint32_t pool, const uint64_t *head)
+{
+    static struct pr_text records[PR_RING_STEP]; /* the largest ones */
+    struct pr_ring_page page = {.pool = pool, .head = head, .records = records};
+    while (pr_ring_read(ctx, &page) == PR_OK) CHECK(page.count <= PR_RING_STEP);
+}
+
+static void look_at_records(struct pr_context *ctx)
+{
+    const struct pr_engine_root *root = pr_engine_root(ctx);
+    struct pr_text text;
+    look_at_ring(ctx, PR_POOL_EVENT, &root->event_head);
+    look_at_ring(ctx, PR_POOL_ENDED, &root->ended_head);
+    look_at_ring(ctx, PR_POOL_SPAN, &root->span_head);
+    for (uint64_t number = 0; number < 8; number++)
+        if (pr_text_read(ctx, number, &text) == PR_OK) CHECK(text.size_bytes <= PR_TEXT_BYTES);
+}
+
+static void look_at_tables(struct pr_context *ctx)
+{
+    static uint32_t tally[PR_TALLY_LABELS * PR_TALLY_STATES];
+    static struct pr_bundle bundles[PR_BUNDLE_MAX];
+    struct pr_placement group;
+    pr_index from = 0, end = pr_placement_end(ctx);
+    LOOK_AT_ALL(pr_view_tasks, struct pr_task_view, PR_VIEW_STEP);
+    LOOK_AT_ALL(pr_view_objects, struct pr_object_view, PR_VIEW_STEP);
+    LOOK_AT_ALL(pr_view_holds, struct pr_hold_view, 2 * PR_VIEW_STEP);
+    LOOK_AT_ALL(pr_view_actors, struct pr_actor_view, PR_VIEW_STEP);
+    LOOK_AT_ALL(pr_view_slots, struct pr_slot_view, PR_VIEW_STEP);
+    LOOK_AT_ALL(read_labels, struct pr_label, PR_VIEW_STEP);
+    while (pr_tally_tasks(ctx, &from, tally) == PR_OK) continue;
+    for (pr_index i = 1; i < end; i++)
+        (void)!pr_placement_read(ctx, i, &group, bundles, PR_BUNDLE_MAX);
+}
+
 static void look(struct pr_context *ctx)
 {
     static struct pr_worker_view views[VIEWS];
@@ -113,6 +170,8 @@ static void look(struct pr_context *ctx)
     if (pr_workers_view(ctx, views, VIEWS, &count) == PR_OK) CHECK(count <= VIEWS);
     (void)!pr_store_stats(ctx, &stats);
     for (pr_index i = 1; i < 8; i++) (void)!pr_holder_of(ctx, i, &holder);
+    look_at_tables(ctx);
+    look_at_records(ctx);
 }
 
 static void one_case(struct pr_context *ctx)

@@ -125,6 +125,7 @@ def test_program_that_uses_the_signal_keeps_it() -> None:
     import pyray as ray
     from pyray import _core
     ray.init(num_cpus=1)
+    ray.get(ray.remote(lambda: 1).remote())  # its supervisor is up
     print("session", f"{_core.nonce():016x}", flush=True)
     while not os.path.exists("go"): time.sleep(0.005)
     os.kill(os.getpid(), journal.STACK_SIGNAL)

@@ -325,11 +325,14 @@ class CompiledDAG:
         """End it, and wait until its actors have left what they run for it.
 
         Args:
-            kill_actors: Kill the actors, too.
+            kill_actors: Kill the actors first, whatever they are at.
         """
         if self._is_teardown:
             return
         self._is_teardown = True
+        if kill_actors:
+            for actor in self._plan.actors:
+                kill(actor)
         timeout = DAGContext.get_current().teardown_timeout
         if not self._graph.close(timeout):
             logger.warning(
@@ -338,9 +341,6 @@ class CompiledDAG:
                 timeout,
             )
             self._graph.close(0.0, force=True)
-        if kill_actors:
-            for actor in self._plan.actors:
-                kill(actor)
         if self._async is not None:
             self._async.stop()
 

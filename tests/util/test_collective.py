@@ -126,7 +126,8 @@ def test_wrong_use_is_refused(members: list[Any]) -> None:
         run(members, "allreduce", [np.zeros(2), np.zeros(3), np.zeros(2)])
 
 
-def test_a_declared_group_is_joined_by_use_and_a_death_is_told(ray_session: ModuleType) -> None:
+@pytest.mark.usefixtures("members")  # their class is in the store before
+def test_a_declared_group_is_joined_by_use_and_a_death_is_told() -> None:
     actors = [Member.remote() for _ in range(2)]
     collective.create_collective_group(actors, 2, [1, 0], group_name="declared")
     calls = [one.run.remote("allreduce", np.ones(4), group_name="declared") for one in actors]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -130,6 +131,71 @@ def test_joining_and_leaving_without_more_leaves_nothing(path: str) -> None:
     for observes in (False, True) * 5:
         joining.ask(path, request | {"observes": observes}).close()
     wait_until(lambda: _core.audit()["slots"] == slots, 10, "slots to be given back")
+
+
+JOIN = {
+    "wants": "join",
+    "version": ray.__version__,
+    "python_version": sys.version.split()[0],
+    "observes": False,
+    "entrypoint": "program.py",
+    "namespace": "",
+    "log_to_driver": True,
+    "preload": ["numpy"],
+}
+ODD_VALUES = (None, True, -1, 1 << 70, 1e308, "", "\ud800", "x" * 30_000, [], {}, [[{"a": 1}]])
+
+
+def mutated(choose: random.Random) -> bytes:
+    """Return a request with some fields or bytes changed."""
+    request: dict[str, object] = dict(JOIN)
+    for _ in range(choose.randrange(4)):
+        request[choose.choice([*JOIN, "else"])] = choose.choice(ODD_VALUES)
+    if choose.random() < 0.3:
+        request["wants"] = choose.choice(["hello", "jobs", "join"])
+    data = bytearray(json.dumps(request).encode())
+    for _ in range(choose.randrange(3)):
+        data[choose.randrange(len(data))] = choose.randrange(256)
+    return bytes(data[: choose.randrange(1, len(data))] if choose.random() < 0.2 else data)
+
+
+def test_mutated_requests_with_odd_descriptors(path: str, rng: random.Random) -> None:
+    """Of many connections that send them, some wait for the answer, some have more to say."""
+    supervisor = testing.supervisor_pid()
+    pair = socket.socketpair()
+    odd = [os.open("/", os.O_RDONLY), os.open(os.devnull, os.O_RDONLY), *os.pipe()]
+    odd += [os.memfd_create("odd"), pair[0].fileno(), pair[1].fileno()]
+    lines: list[socket.socket] = []
+    try:
+        for _ in range(300):
+            lines.append(connected(path))
+            with contextlib.suppress(BrokenPipeError):  # of too many, the oldest goes
+                chosen = rng.choices(odd, k=rng.randrange(6))
+                socket.send_fds(lines[-1], [mutated(rng)], chosen)
+                if rng.random() < 0.3:
+                    lines[-1].send(rng.randbytes(rng.randrange(1, 3000)))
+            if rng.random() < 0.5:
+                lines.pop(rng.randrange(len(lines))).close()
+    finally:
+        for line in lines:
+            line.close()
+        pair[0].close()
+        pair[1].close()
+        for fd in odd[:-2]:
+            os.close(fd)
+    assert testing.supervisor_pid() == supervisor
+    wait_until(lambda: _core.audit()["slots"] <= 3, 20, "slots to be given back")
+
+
+def test_requests_as_deep_as_the_stack_are_answered(path: str) -> None:
+    """What can be read, but no longer be turned into text."""
+    for name in ("wants", "entrypoint", "version"):
+        whole = json.dumps(JOIN | {name: "deep"})
+        for depth in range(900, 1000):
+            data = whole.replace('"deep"', "[" * depth + "]" * depth).encode()
+            with connected(path) as line:
+                line.send(data)
+                assert json.loads(line.recv(1 << 16))["ok"] in {True, False}
 
 
 STRANGER = """

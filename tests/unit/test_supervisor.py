@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from pyray import supervisor
 from pyray.door import Door
 from pyray.journal import Journals
+from pyray.local_engine import START
 from pyray.service import Service
 from pyray.supervisor import FUTILE_STARTS, Supervisor
 
@@ -82,3 +86,26 @@ def test_workers_that_die_before_any_task_are_started_with_pauses(
     assert 0 < seconds <= supervisor.FORK_PAUSE_S
     idle._slow_down(futile=False)
     assert idle.futile_starts == 0
+
+
+def test_wrong_settings_end_it_at_once(tmp_path: Path) -> None:
+    """What comes through the pipe at its start: cut off, of other types, with wrong descriptors."""
+    not_memory = (tmp_path / "not_memory").open("w+b")
+    path = json.dumps([one for one in sys.path if isinstance(one, str)])
+    settings = {"driver_pid": os.getpid(), "as_ray": False, "doorbell_fd": 0, "heap_fd": 0}
+    texts = ["", "[]", path + "\n", path + '\n{"driver_pid":', "[]\n[]", "[]\n{}\n{}", "\0\n\0"]
+    texts += [f"{path}\n{json.dumps(settings | {'control_fd': fd})}" for fd in (0, 999, -1, "x")]
+    texts += [f"{path}\n{json.dumps(settings | {'control_fd': not_memory.fileno()})}"]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", START],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[not_memory.fileno()],
+        )
+        for _ in texts
+    ]
+    not_memory.close()
+    for program, text in zip(started, texts, strict=True):
+        program.communicate(text.encode(), timeout=30)
+    assert [program.returncode for program in started] == [1] * len(texts)

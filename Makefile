@@ -45,7 +45,7 @@ test: c-tests-release $(VENV)/.installed-test build/extension.stamp ## C unit te
 
 .PHONY: lint
 lint: $(VENV)/.installed-test ## style, types and warnings of Python, Cython and C
-	@$(MAKE) --keep-going lint-ruff lint-mypy lint-cython lint-c lint-format
+	@$(MAKE) -j$(JOBS) --output-sync=target --keep-going lint-mypy lint-ruff lint-cython lint-c lint-format
 
 .PHONY: format
 format: $(VENV)/.installed-test ## lay out Python and C as `make lint` wants them
@@ -187,7 +187,7 @@ lint-mypy:
 lint-cython:
 	@$(if $(CYTHON_FILES),PATH="$(abspath $(VENV))/bin:$$PATH" cython-lint $(CYTHON_FILES) && echo "cython-lint: fine",true)
 lint-c:
-	@$(MAKE) -j$(JOBS) WERROR=1 $(patsubst csrc/%.c,build/lint/%.o,$(filter %.c,$(C_FILES)))
+	@$(MAKE) WERROR=1 $(patsubst csrc/%.c,build/lint/%.o,$(filter %.c,$(C_FILES)))
 	@echo "gcc: no warnings"
 build/lint/%.o: csrc/%.c $(HEADERS) Makefile
 	@mkdir -p $(@D)

@@ -37,7 +37,7 @@ int main(void)
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KINDS = 64, TID_MASK = 0x3fffffff };
+enum { KINDS = 128, TID_MASK = 0x3fffffff };
 
 typedef const char *(*operation_function)(struct world *world);
 

@@ -1,9 +1,9 @@
 """The seam between the public API and a runtime: everything above it knows only this interface.
 
-The processes of a session implement it on the shared tables (`core_engine` and what extends it), and
-local mode implements it in one process; an engine on a cluster can be one more. What is called once
-per task (`Submitter.submit`) is an object prepared beforehand, so that the seam costs the hot path
-one method call.
+The processes of a session implement it on the shared tables (`core_engine` and what extends it),
+local mode in one process; an engine on a cluster can be one more. What is called once per task
+(`Submitter.submit`) is an object prepared beforehand, so that the seam costs the hot path one
+method call.
 """
 
 from __future__ import annotations

@@ -27,13 +27,13 @@ from pyray.ids import NodeID as NodeID
 from pyray.ids import TaskID as TaskID
 from pyray.ids import WorkerID as WorkerID
 from pyray.logging_config import LoggingConfig as LoggingConfig
+from pyray.node.session import init as init
+from pyray.node.session import is_initialized as is_initialized
+from pyray.node.session import shutdown as shutdown
+from pyray.observability.timeline import timeline as timeline
 from pyray.runtime_context import get_runtime_context as get_runtime_context
-from pyray.session import init as init
-from pyray.session import is_initialized as is_initialized
-from pyray.session import shutdown as shutdown
 from pyray.streams import DynamicObjectRefGenerator as DynamicObjectRefGenerator
 from pyray.streams import ObjectRefGenerator as ObjectRefGenerator
-from pyray.timeline import timeline as timeline
 
 __version__ = "0.1.0"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyray import _core, runtime
-from pyray.execution import LimitedCalls, RetryExceptions
+from pyray.worker.execution import LimitedCalls, RetryExceptions
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef

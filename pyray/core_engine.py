@@ -12,18 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyray import (
-    _core,
-    call_sites,
-    failures,
-    profiling,
-    runtime,
-    serialization,
-    settings,
-    unread,
-)
+from pyray import _core, call_sites, profiling, runtime, serialization, settings
 from pyray.demands import labels_match
 from pyray.engine import Placement
+from pyray.errors import failures
+from pyray.observability import unread
 from pyray.runtime_env import merged, validated
 from pyray.settings import LABELS, METRICS_FOLDER
 
@@ -217,7 +210,7 @@ class CoreEngine:
 
         Args:
             job: The job's runtime_env.
-            job_description: The same as `pyray.env_setup.describe` returned it.
+            job_description: The same as `pyray.environments.setup.describe` returned it.
 
         Raises:
             RuntimeEnvSetupError: If that fails.
@@ -226,15 +219,15 @@ class CoreEngine:
         mine = _core.my_environment()
         if mine is None and not job_description:
             return
-        from pyray import env_setup
+        from pyray.environments import setup
 
         if mine is not None:
             self._own_environment, (self.runtime_env, description, self._home) = mine
             if self._home is not None:
                 self._home.enter()
-            env_setup.enter(description)
+            setup.enter(description)
         else:
-            env_setup.enter(job_description)
+            setup.enter(job_description)
 
     def _environment_number(self, wanted: Mapping[str, Any]) -> int:
         """Return the environment of a task: this process's, or that with the task's own wishes."""
@@ -243,10 +236,10 @@ class CoreEngine:
         return self._environment_of(merged(self.runtime_env, validated(wanted)))
 
     def _environment_of(self, env: dict[str, Any]) -> int:
-        from pyray import env_setup
+        from pyray.environments import setup
 
-        description = env_setup.describe(env)
-        digest = env_setup.digest_of(description)
+        description = setup.describe(env)
+        digest = setup.digest_of(description)
         if digest not in self._environments:
             ref = _core.put((env, description, self._home))
             self._environments[digest] = _core.environment_of(digest, ref)

@@ -65,7 +65,7 @@ class ActorPlan:
         groups: Number of concurrency groups beside the default one.
         max_restarts: How often its process is started again; -1 for ever.
         keeps_resources: Whether it keeps the resources of its creation while it lives.
-        settings: For the process in which it lives; see `pyray.actor_loops`.
+        settings: For the process in which it lives; see `pyray.worker.actor_loops`.
     """
 
     name: str | None = None

@@ -3,7 +3,7 @@
 All derive from `RayError`, and all pickle with their attributes. Names that only mean something on
 a cluster (`NodeDiedError`, `RpcError` ...) exist so that programs which catch them keep working;
 pyray never raises them. `RayError` and the error of a task,
-`RayTaskError`, are written in `pyray.task_error`.
+`RayTaskError`, are written in `pyray.errors.task_error`.
 
 Each class has a text of its own for the case that it is raised without a message.
 """
@@ -12,14 +12,14 @@ Each class has a text of its own for the case that it is raised without a messag
 
 from typing import ClassVar
 
-from pyray.cluster_errors import (
+from pyray.errors.cluster_errors import (
     AuthenticationError,
     CrossLanguageError,
     LocalRayletDiedError,
     NodeDiedError,
     RpcError,
 )
-from pyray.object_errors import (
+from pyray.errors.object_errors import (
     ObjectFetchTimedOutError,
     ObjectFreedError,
     ObjectLostError,
@@ -27,7 +27,7 @@ from pyray.object_errors import (
     OwnerDiedError,
     ReferenceCountingAssertionError,
 )
-from pyray.task_error import RayError, RayTaskError, text_given
+from pyray.errors.task_error import RayError, RayTaskError, text_given
 
 __all__ = [
     "ActorAlreadyExistsError",

@@ -25,7 +25,7 @@ OWN_NAME = "pyray-journal-own"
 TEXT_BYTES = 8192
 LIMIT_BYTES = 1 << 20
 """More than that is not read."""
-MACHINERY = '/pyray/worker_main.py", line'
+MACHINERY = '/pyray/worker/main.py", line'
 CRASH = "Fatal Python error: "
 LAST_LINES = 10
 CRASH_LINES = 9

@@ -117,7 +117,7 @@ class RuntimeContext:
         instance = _core.current_instance()
         if ref is None or instance is None:
             raise RuntimeError("This method is only available in an actor.")
-        from pyray.actor_loops import own_info
+        from pyray.worker.actor_loops import own_info
 
         return ActorHandle.of(ref, own_info(type(instance)), weak=True)
 
@@ -186,7 +186,7 @@ class RuntimeContext:
     @property
     def gcs_address(self) -> str:
         """The address of the session: its folder; there is no server, and none is needed."""
-        from pyray.session import session_path
+        from pyray.node.session import session_path
 
         return session_path() or "local"
 

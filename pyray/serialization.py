@@ -15,8 +15,9 @@ from collections.abc import Callable
 from pickle import PickleBuffer
 from typing import TYPE_CHECKING, Any
 
-from pyray import _core, culprit
+from pyray import _core
 from pyray._core import PICKLING_ERRORS
+from pyray.errors import culprit
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef

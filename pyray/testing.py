@@ -37,7 +37,7 @@ def supervisor_pid() -> int:
     Raises:
         RuntimeError: If this process is not the driver.
     """
-    from pyray.local_engine import LocalEngine
+    from pyray.node.local_engine import LocalEngine
 
     engine = runtime.engine()
     if not isinstance(engine, LocalEngine):

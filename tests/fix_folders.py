@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pyray import session_folder
+from pyray.node import session_folder
 
 ROOT = pytest.StashKey[str]()
 

@@ -11,7 +11,7 @@ import pytest
 
 import pyray
 
-WITHOUT_SESSION = {"pyray.job_config", "pyray.profiling", "pyray.session"}
+WITHOUT_SESSION = {"pyray.job_config", "pyray.profiling", "pyray.node.session"}
 """Modules whose examples start a session themselves."""
 
 

@@ -33,28 +33,27 @@ C_LANGUAGE = {
 """Headers of the C language itself: no system call hides behind what we use of them."""
 
 PLAIN = {
-    "config",
-    "cluster_errors",
-    "deaths",
-    "exception_parts",
+    "errors.cluster_errors",
+    "errors.deaths",
+    "errors.object_errors",
+    "errors.parts",
+    "errors.task_error",
+    "errors.tracebacks",
     "exceptions",
     "ids",
     "machine",
-    "object_errors",
     "options",
     "runtime_env",
     "settings",
     "signatures",
-    "task_error",
-    "tracebacks",
 }
 PROCESSES = {
-    "driver": {"session"},
-    "worker": {"worker_main", "_worker", "execution"},
-    "supervisor": {"supervisor", "_supervisor", "zygote", "_zygote"},
+    "driver": {"node.session"},
+    "worker": {"worker.main", "worker.execution"},
+    "supervisor": {"node.supervisor"},
 }
 """The modules that are the heart of one kind of process: no other kind's heart imports them."""
-FORKS_INTO = {"supervisor": {"worker_main"}}
+FORKS_INTO = {"node.supervisor": {"worker.main"}}
 """The one exception: a worker is forked from the supervisor, with its code loaded."""
 
 LIBRARIES = ("util", "data", "tune", "train", "serve", "rllib", "dashboard")
@@ -143,18 +142,19 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def pyray_modules(names: Iterator[str]) -> set[str]:
-    """Return which modules directly below pyray/ are among the imported names."""
-    tops = {name.split(".")[1] for name in names if name.startswith("pyray.")}
-    return {
-        top
-        for top in tops
-        if (PYRAY / f"{top}.py").is_file() or (PYRAY / top).is_dir() or top == "_core"
-    }
+    """Return which modules of pyray/ are among the imported names: "ids", "errors.deaths"."""
+    inside = {name.removeprefix("pyray.") for name in names if name.startswith("pyray.")}
+    return {name for name in inside if name == "_core" or source_of(name).is_file()}
 
 
-@pytest.mark.parametrize("name", sorted(n for n in PLAIN if (PYRAY / f"{n}.py").is_file()))
+def source_of(module: str) -> Path:
+    """Return where a module of pyray/ is: "errors.deaths" in pyray/errors/deaths.py."""
+    return PYRAY / f"{module.replace('.', '/')}.py"
+
+
+@pytest.mark.parametrize("name", sorted(PLAIN))
 def test_plain_module_imports_standard_library_and_its_like(name: str) -> None:
-    found = list(imports(PYRAY / f"{name}.py"))
+    found = list(imports(source_of(name)))
     foreign = {top for top in (full.partition(".")[0] for full in found) if top != "pyray"}
     assert not foreign - sys.stdlib_module_names, f"{name} imports {sorted(foreign)}"
     higher = pyray_modules(iter(found)) - PLAIN
@@ -164,11 +164,10 @@ def test_plain_module_imports_standard_library_and_its_like(name: str) -> None:
 def test_no_process_imports_the_module_of_another() -> None:
     for kind, names in PROCESSES.items():
         others = set().union(*(PROCESSES[other] for other in PROCESSES if other != kind))
-        for path in (PYRAY / f"{name}.py" for name in names):
-            if path.is_file():
-                crossing = pyray_modules(imports(path)) & others
-                crossing -= FORKS_INTO.get(path.stem, set())
-                assert not crossing, f"{by_name(path)} ({kind}) imports {sorted(crossing)}"
+        for name in names:
+            crossing = pyray_modules(imports(source_of(name))) & others
+            crossing -= FORKS_INTO.get(name, set())
+            assert not crossing, f"{name} ({kind}) imports {sorted(crossing)}"
 
 
 def test_underscore_modules_are_imported_by_the_package_only() -> None:

@@ -1,7 +1,7 @@
 # put, get, submit.
 
-cdef object failure_to_exception = None   # pyray.failures.exception_of
-cdef object unreadable_value = None       # pyray.failures.unreadable
+cdef object failure_to_exception = None   # pyray.errors.failures.exception_of
+cdef object unreadable_value = None       # pyray.errors.failures.unreadable
 cdef object unfit_result = None           # pyray.serialization.not_serializable
 
 

@@ -108,7 +108,7 @@ cdef int help(const pr_ref *refs, uint32_t count) except -1:
     return 0
 
 
-# ---- in the driver itself: pyray.inline_engine ---------------------------------------------------
+# ---- in the driver itself: pyray.local_mode.engine --------------------------------------------
 
 def take_here(ObjectRef ref, translate):
     """The task that makes this object, to be run by this process; None when it is not ready."""

@@ -73,7 +73,7 @@ cdef pr_status view_labels(pr_context *ctx, pr_index *start, void *labels,
 cdef class Reader:
     """Reads the tables of a session: its own process's, or that behind two descriptors.
 
-    Tables come as the bytes of C structures, which `pyray.records` takes apart.
+    Tables come as the bytes of C structures, which `pyray.observability.records` takes apart.
     """
     cdef pr_context observed
     cdef pr_context *at

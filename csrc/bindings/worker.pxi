@@ -16,7 +16,7 @@ cdef uint32_t actor_shape = 0
 cdef bint outlives = False      # what it submits descends from a detached actor
 cdef pr_ref actor_captured      # the placement group that the actor's tasks go to, or none
 cdef uint64_t shown_gpus = 0
-cdef object before_retry = None   # pyray.execution.pause_before_retry
+cdef object before_retry = None   # pyray.worker.execution.pause_before_retry
 cdef object setup_error = None
 cdef object show_gpus = None      # pyray.gpus.show
 
@@ -221,7 +221,7 @@ cdef find_method(str name):
     return method
 
 
-cdef object wrap_method = getattr   # pyray.execution.actor_method
+cdef object wrap_method = getattr   # pyray.worker.execution.actor_method
 
 
 def set_method_lookup(function) -> None:

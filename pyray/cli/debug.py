@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from pyray import debugger
+from pyray.observability.stacks import sessions
 from pyray.settings import SESSION_FOLDER
-from pyray.stacks import sessions
+from pyray.worker import debugger
 
 
 @click.command()

@@ -8,7 +8,7 @@ import textwrap
 
 import click
 
-from pyray.doctor import Finding, examine
+from pyray.observability.doctor import Finding, examine
 
 MARKS = {"fine": "ok", "note": "note", "problem": "PROBLEM"}
 WIDTH = 80

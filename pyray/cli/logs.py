@@ -53,7 +53,7 @@ def logs(ctx: click.Context) -> None:
 @quiet_pipe
 def cluster(pattern: str, tail: int, follow: bool, address: str | None) -> None:  # noqa: FBT001
     """List the files that match PATTERN; print the file if it is one."""
-    from pyray import log_reading
+    from pyray.observability import logs as log_reading
 
     session = opened(address)
     found = log_reading.log_files(session, pattern)
@@ -121,12 +121,13 @@ def _print_of(
     attempt: int = 0,
     pid: int | None = None,
 ) -> None:
-    from pyray import log_reading, state
-    from pyray.state_schemas import RayStateApiException
+    from pyray.observability import logs as log_reading
+    from pyray.observability import queries
+    from pyray.observability.schemas import RayStateApiException
 
     session = opened(address)
     try:
-        process = pid or state.process_of(session, actor_id, task_id, attempt)
+        process = pid or queries.process_of(session, actor_id, task_id, attempt)
         name = log_reading.file_of_process(session, process, "err" if err else "out")
         _print(log_reading.read_log(session, name, tail=tail, follow=follow))
     except RayStateApiException as error:

@@ -9,7 +9,7 @@ import click
 
 from pyray.cli import formats
 from pyray.cli.sessions import address_option, opened, quiet_pipe
-from pyray.memory_report import (
+from pyray.observability.memory import (
     GROUPS,
     SORTS,
     UNITS,

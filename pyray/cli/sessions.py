@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyray import settings
-from pyray.stacks import Session as Processes
-from pyray.stacks import sessions
+from pyray.observability.stacks import Session as Processes
+from pyray.observability.stacks import sessions
 
 if TYPE_CHECKING:
-    from pyray.records import Session
+    from pyray.observability.records import Session
 
 
 def chosen(session_id: str | None) -> list[Processes]:
@@ -60,7 +60,7 @@ def opened(address: str | None) -> Session:
     Raises:
         click.ClickException: If there is none.
     """
-    from pyray.observed import own_or_other
+    from pyray.observability.observed import own_or_other
 
     try:
         return own_or_other(address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pyray.cli.sessions import chosen
-from pyray.stacks import command, stack_of
+from pyray.observability.stacks import command, stack_of
 
 
 @click.command()

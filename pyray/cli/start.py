@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from pyray import joining, session, session_folder
 from pyray.exceptions import RayError
-from pyray.local_engine import LocalEngine
+from pyray.node import joining, session, session_folder
+from pyray.node.local_engine import LocalEngine
 
 PATIENCE_S = 20.0
 

@@ -75,19 +75,19 @@ def list_(
     Living and running things come first, then those that ended, the last ones first.
     """
     del timeout
-    from pyray import state
-    from pyray.state_schemas import RayStateApiException
+    from pyray.observability import queries
+    from pyray.observability.schemas import RayStateApiException
 
     session = opened(address)
     name = resource.replace("-", "_")
     wanted = [parsed_filter(text) for text in filters]
     try:
-        answer = state.query(session, name, wanted, limit, detail=detail)
+        answer = queries.query(session, name, wanted, limit, detail=detail)
     except RayStateApiException as error:
         raise click.ClickException(str(error)) from None
     for text in answer.warnings:
         click.echo(text, err=True)
-    columns = state.SCHEMAS[name].list_columns(detail)
+    columns = queries.SCHEMAS[name].list_columns(detail)
     rows = [{column: row.get(column) for column in columns} for row in answer.rows]
     if layout == "default":
         layout = "yaml" if detail else "table"
@@ -120,9 +120,9 @@ def _print_table(resource: str, columns: list[str], rows: list[dict[str, Any]], 
 def get(resource: str, id_: str, layout: str, timeout: int, address: str | None) -> None:
     """Show all that is known about the one thing with this ID."""
     del timeout
-    from pyray import state
+    from pyray.observability import queries
 
-    found = state.one_of(opened(address), resource.replace("-", "_"), id_)
+    found = queries.one_of(opened(address), resource.replace("-", "_"), id_)
     if not found:
         raise click.ClickException(f"Resource with id={id_} not found in the session.")
     _print([one.asdict() for one in found], layout)

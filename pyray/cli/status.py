@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pyray import _core, joining, session_folder
+from pyray import _core
 from pyray.core_engine import UNIT
 from pyray.exceptions import RayError
-from pyray.joined_engine import JoinConfig, JoinedEngine
+from pyray.node import joining, session_folder
+from pyray.node.joined_engine import JoinConfig, JoinedEngine
 
 if TYPE_CHECKING:
-    from pyray.session_folder import FoundSession
+    from pyray.node.session_folder import FoundSession
 
 RULE = "-" * 62
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pyray import joining, private_folders, session_folder
-from pyray.stacks import SUPERVISOR_NAME, command, session_id_of
+from pyray.node import joining, private_folders, session_folder
+from pyray.observability.stacks import SUPERVISOR_NAME, command, session_id_of
 
 if TYPE_CHECKING:
-    from pyray.session_folder import FoundSession
+    from pyray.node.session_folder import FoundSession
 
 GRACE_S = 5.0
 

@@ -23,7 +23,7 @@ def summary(resource: str, layout: str, timeout: int, address: str | None) -> No
     Tasks are counted exactly, however many the session has run.
     """
     del timeout
-    from pyray import state
+    from pyray.observability import queries as state
 
     make = {
         "tasks": state.task_summary,

@@ -22,7 +22,7 @@ from pyray.cli.sessions import address_option, opened, quiet_pipe
 @quiet_pipe
 def timeline(output: Path | None, address: str | None) -> None:
     """Write what the tasks of a session did; open it in ui.perfetto.dev or chrome://tracing."""
-    from pyray.timeline import trace_of
+    from pyray.observability.timeline import trace_of
 
     trace = trace_of(opened(address))
     path = output or Path(time.strftime("pyray-timeline-%Y-%m-%d_%H-%M-%S.json"))

@@ -136,7 +136,7 @@ class PreparedStep:
         return Failure(value) if receiver.is_error else value
 
     def _failure(self, error: BaseException) -> Failure:
-        from pyray.execution import translate_error
+        from pyray.worker.execution import translate_error
 
         return Failure(translate_error(error, self.title))
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyray import env_cache, env_packages, runtime_env, settings
+from pyray import runtime_env, settings
 from pyray.dashboard.packages import Packages, unpack
+from pyray.environments import cache
+from pyray.environments import packages as env_packages
 
 WORKING_DIR, MODULES = "working_dir", "modules"
 
@@ -67,7 +69,7 @@ def _bring(source: str, target: Path, excludes: list[str], packages: Packages) -
     path = packages.local(source)
     if path.is_dir():
         target.mkdir(mode=0o700)
-        for relative in env_cache.files_of(path, excludes):
+        for relative in cache.files_of(path, excludes):
             (target / relative).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path / relative, target / relative)
     elif path.is_file():

@@ -14,13 +14,15 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from pyray import metrics_export, session_folder, settings
+from pyray import settings
 from pyray.dashboard.guard import Guard
 from pyray.dashboard.jobs import JobManager
 from pyray.dashboard.link import SessionLink
 from pyray.dashboard.packages import MOST_BYTES, Packages
 from pyray.dashboard.routes import JobRoutes
 from pyray.job_submission.server import Place, make_token, write_place
+from pyray.metrics import export
+from pyray.node import session_folder
 
 logger = logging.getLogger("pyray.dashboard")
 
@@ -58,7 +60,7 @@ def run(folder: Path) -> None:
             manager.recover()
             if (metrics := settings.METRICS_EXPORT_PORT.integer()) >= 0 and about is not None:
                 link.join()
-                metrics_export.open_port(metrics)
+                export.open_port(metrics)
             write_place(folder, Place(url, os.getpid()))
             logger.info("serving %s at %s", folder, url)
             yield

@@ -8,7 +8,8 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pyray import session_folder, settings
+from pyray import settings
+from pyray.node import session_folder
 
 PLACE, TOKEN = "dashboard.json", "api_token"
 

@@ -1,9 +1,9 @@
 """Tools on top of the API: pools of actors and of processes, backends of other libraries."""
 
 from pyray.actors import list_named_actors as list_named_actors
-from pyray.serializability import deregister_serializer as deregister_serializer
-from pyray.serializability import inspect_serializability as inspect_serializability
-from pyray.serializability import register_serializer as register_serializer
+from pyray.errors.serializability import deregister_serializer as deregister_serializer
+from pyray.errors.serializability import inspect_serializability as inspect_serializability
+from pyray.errors.serializability import register_serializer as register_serializer
 from pyray.util.actor_group import ActorGroup as ActorGroup
 from pyray.util.actor_pool import ActorPool as ActorPool
 from pyray.util.placement_group import get_current_placement_group as get_current_placement_group

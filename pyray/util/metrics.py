@@ -10,8 +10,8 @@ import re
 import warnings
 from typing import Any, Self
 
-from pyray.metric_cells import Key
-from pyray.metric_recorder import recorder
+from pyray.metrics.cells import Key
+from pyray.metrics.recorder import recorder
 
 __all__ = ["Counter", "Gauge", "Histogram"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pdb as _pdb  # noqa: T100  (its purpose)
 import sys
 
-from pyray import debugger, runtime
+from pyray import runtime
+from pyray.worker import debugger
 
 __all__ = ["post_mortem", "set_trace"]
 

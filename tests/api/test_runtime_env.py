@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import pyray as ray
-from pyray import env_cache
+from pyray.environments import cache as env_cache
 from pyray.runtime_env import RuntimeEnv, RuntimeEnvConfig
 
 

@@ -132,7 +132,7 @@ def test_bad_words_to_the_supervisor(words: bytes) -> None:
     run_script(
         f"""
         import os, subprocess, sys
-        from pyray.local_engine import START
+        from pyray.node.local_engine import START
         command = [sys.executable, "-c", START]
         words = {words!r}.replace(b"DRIVER", str(os.getpid()).encode())
         done = subprocess.run(command, input=words, capture_output=True, timeout=20)

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import pyray as ray
-from pyray import _core, exceptions, spill, testing
+from pyray import _core, exceptions, testing
+from pyray.node import spill
 from tests import support
 from tests.support import wait_until
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import pyray as ray
-from pyray import _core, joining, session_folder, testing
+from pyray import _core, testing
+from pyray.node import joining, session_folder
 from tests.support import ROOT, wait_until
 
 

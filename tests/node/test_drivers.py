@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 import pyray as ray
-from pyray import _core, joining, session_folder, testing
+from pyray import _core, testing
+from pyray.node import joining, session_folder
 from tests.support import Script, started_script, wait_until
 
 

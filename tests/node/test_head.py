@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import pyray as ray
-from pyray import _core, session_folder
+from pyray import _core
+from pyray.node import session_folder
 from tests.node.conftest import pyray
 from tests.support import ROOT, process, session_processes, started_script, wait_until
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import pyray as ray
-from pyray import session_folder
-from pyray.session_folder import Description
+from pyray.node import session_folder
+from pyray.node.session_folder import Description
 from tests.support import started_script, wait_until
 
 ABOUT = Description("0123456789abcdef", 1, 2, 3.0, "v", "p")

@@ -11,7 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from pyray import _core, log_reading
+from pyray import _core
+from pyray.observability import logs as log_reading
 from pyray.util import state
 from pyray.util.state.exception import RayStateApiException
 from tests.support import ROOT

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pyray import records
-from pyray.records import Session
+from pyray.observability import records
+from pyray.observability.records import Session
 from pyray.util import state
 from pyray.util.state.exception import RayStateApiException, ServerUnavailable
 

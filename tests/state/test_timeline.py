@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pyray.observability.timeline import LANE, Rows
 from pyray.profiling import profile
-from pyray.timeline import LANE, Rows
 
 
 def slices(trace: Any, name: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import pyray as ray
-from pyray.culprit import in_words, path_to_culprit
+from pyray.errors.culprit import in_words, path_to_culprit
 
 LOCK = threading.Lock()
 
@@ -114,10 +114,10 @@ def test_errors_of_tasks_and_actors_say_it(ray_session: Any) -> None:
 
 
 def test_search_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyray.culprit.PATIENCE_S", -1.0)
+    monkeypatch.setattr("pyray.errors.culprit.PATIENCE_S", -1.0)
     assert path_to_culprit([[threading.Lock()]])[0] == ""
     deep: Any = threading.Lock()
     for _ in range(40):
         deep = [deep]
-    monkeypatch.setattr("pyray.culprit.PATIENCE_S", 5.0)
+    monkeypatch.setattr("pyray.errors.culprit.PATIENCE_S", 5.0)
     assert path_to_culprit(deep)[0] == "[0]" * 12

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pyray.deaths import describe_exit, worker_crashed_message
+from pyray.errors.deaths import describe_exit, worker_crashed_message
 
 CORE = 0x80
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
-from pyray import doctor
 from pyray.cli import main
-from pyray.doctor import Finding, examine
+from pyray.observability import doctor
+from pyray.observability.doctor import Finding, examine
 
 if TYPE_CHECKING:
     import pytest

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from pyray import env_cache, env_packages, settings
+from pyray import settings
+from pyray.environments import cache as env_cache
+from pyray.environments import packages as env_packages
 
 
 @pytest.fixture(autouse=True)

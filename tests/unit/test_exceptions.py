@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from pyray import exceptions
+from pyray.errors.task_error import serializable_cause
+from pyray.errors.tracebacks import format_traceback, with_header
 from pyray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
@@ -22,8 +24,6 @@ from pyray.exceptions import (
     TaskCancelledError,
     WorkerCrashedError,
 )
-from pyray.task_error import serializable_cause
-from pyray.tracebacks import format_traceback, with_header
 
 # Name and bases of every exception class of Ray 2.60.
 RAY_HIERARCHY = {

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pyray import memory_monitor
-from pyray.memory_monitor import MemoryMonitor, MemorySettings, choose
+from pyray.node import memory_monitor
+from pyray.node.memory_monitor import MemoryMonitor, MemorySettings, choose
 
 
 def machine_with(root: Path, used_mb: int, total_mb: int = 1000) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pyray.output import PrefixedStream
+from pyray.worker.output import PrefixedStream
 
 Pipe = tuple[int, int]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pyray.log_files import LogFile, files_of
-from pyray.repeats import HINT, Repeats, Settings
 from pyray.settings import SESSION_FOLDER
+from pyray.worker.log_files import LogFile, files_of
+from pyray.worker.repeats import HINT, Repeats, Settings
 
 
 class Writers:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pyray import supervisor
-from pyray.door import Door
 from pyray.journal import Journals
-from pyray.local_engine import START
-from pyray.service import Service
-from pyray.supervisor import FUTILE_STARTS, Supervisor
+from pyray.node import supervisor
+from pyray.node.door import Door
+from pyray.node.local_engine import START
+from pyray.node.service import Service
+from pyray.node.supervisor import FUTILE_STARTS, Supervisor
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 import pyray as ray
-from pyray import metric_cells, metric_files, metrics_export
-from pyray.metric_cells import Cells, Key
+from pyray.metrics import cells as metric_cells
+from pyray.metrics import export
+from pyray.metrics import files as metric_files
+from pyray.metrics.cells import Cells, Key
 from pyray.util.metrics import Counter, Gauge, Histogram
 from tests.support import run_script, wait_until
 
@@ -28,7 +30,7 @@ def session() -> Iterator[None]:
 
 
 def ask(path: str = "/metrics", host: str | None = None) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", metrics_export.port() or 0, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", export.port() or 0, timeout=20)
     try:
         connection.request("GET", path, headers={"Host": host} if host else {})
         answer = connection.getresponse()
@@ -130,10 +132,10 @@ def test_own_metrics_have_rays_names(session: None) -> None:
 
 def test_port_is_on_this_machine_only_and_closed_at_the_end() -> None:
     ray.init(num_cpus=1)
-    assert metrics_export.port() is None  # nobody asked
+    assert export.port() is None  # nobody asked
     ray.shutdown()
     ray.init(num_cpus=1, _metrics_export_port=0)
-    port = metrics_export.port()
+    port = export.port()
     assert port is not None
     listening = [
         line.split()[1].partition(":")[0]
@@ -144,7 +146,7 @@ def test_port_is_on_this_machine_only_and_closed_at_the_end() -> None:
     assert ask(host="evil.example")[0] == 403
     assert ask("/other")[0] == 404
     ray.shutdown()
-    assert metrics_export.port() is None
+    assert export.port() is None
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port)).close()
 
@@ -271,7 +273,8 @@ def test_forked_child_counts_in_a_session_of_its_own_or_not_at_all() -> None:
         """
         import os
         import pyray as ray
-        from pyray import metric_files, runtime
+        from pyray import runtime
+        from pyray.metrics import files as metric_files
         from pyray.util.metrics import Counter
         ray.init(num_cpus=1)
         counter = Counter("n")

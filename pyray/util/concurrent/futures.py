@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from pyray import runtime, session
+from pyray import runtime
 from pyray.calls import get
 from pyray.exceptions import GetTimeoutError
-from pyray.execution import waiting
+from pyray.node import session
 from pyray.util.multiprocessing.results import own_error, raise_own
 from pyray.util.multiprocessing.sender import Sender
+from pyray.worker.execution import waiting
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef

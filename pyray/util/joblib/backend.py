@@ -17,10 +17,11 @@ from joblib._parallel_backends import (
 )
 from joblib.parallel import ParallelBackendBase
 
-from pyray import runtime, session
-from pyray.execution import waiting
+from pyray import runtime
+from pyray.node import session
 from pyray.util.concurrent.futures import CallFuture
 from pyray.util.multiprocessing.sender import Sender
+from pyray.worker.execution import waiting
 
 
 class RayBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]  # joblib has no types

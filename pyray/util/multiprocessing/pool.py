@@ -13,8 +13,9 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from pyray import runtime, session
+from pyray import runtime
 from pyray.calls import wait
+from pyray.node import session
 from pyray.packed import PICKLING_ERRORS
 from pyray.util.multiprocessing.iterators import (
     AHEAD_PER_PROCESS,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyray.calls import get, wait
 from pyray.exceptions import GetTimeoutError, RayTaskError
-from pyray.execution import waiting
 from pyray.packed import PackedList, place_items
+from pyray.worker.execution import waiting
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyray.calls import get
-from pyray.execution import retire_worker
 from pyray.packed import PackedList
+from pyray.worker.execution import retire_worker
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef

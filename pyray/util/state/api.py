@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pyray import log_reading, state
-from pyray.state_schemas import (
+from pyray.observability import logs
+from pyray.observability import queries as state
+from pyray.observability.schemas import (
     DEFAULT_LIMIT,
     DEFAULT_RPC_TIMEOUT,
     RAY_MAX_LIMIT_FROM_API_SERVER,
@@ -418,7 +419,7 @@ def list_logs(
 ) -> dict[str, list[str]]:
     """Return the names of the session's log files, by category."""
     del node_id, node_ip, timeout
-    return log_reading.log_files(state.session_at(address), glob_filter or "*")
+    return logs.log_files(state.session_at(address), glob_filter or "*")
 
 
 def get_log(
@@ -469,9 +470,9 @@ def get_log(
         raise RayStateApiException("Output of submitted jobs: see JobSubmissionClient.")
     if filename is None:
         process = pid or state.process_of(session, actor_id, task_id, attempt_number)
-        filename = log_reading.file_of_process(session, process, suffix)
-    pieces = log_reading.read_log(session, filename, tail=tail, follow=follow)
+        filename = logs.file_of_process(session, process, suffix)
+    pieces = logs.read_log(session, filename, tail=tail, follow=follow)
     if encoding is None:
         yield from pieces
     else:
-        yield from log_reading.decoded(pieces, encoding, errors or "strict", plain=filter_ansi_code)
+        yield from logs.decoded(pieces, encoding, errors or "strict", plain=filter_ansi_code)

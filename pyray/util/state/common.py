@@ -1,6 +1,6 @@
-"""What the state API returns; see `pyray.state_schemas`."""
+"""What the state API returns; see `pyray.observability.schemas`."""
 
-from pyray.state_schemas import (
+from pyray.observability.schemas import (
     DEFAULT_LIMIT,
     DEFAULT_RPC_TIMEOUT,
     ActorState,

@@ -1,5 +1,5 @@
 """What the state API raises."""
 
-from pyray.state_schemas import RayStateApiException, ServerUnavailable
+from pyray.observability.schemas import RayStateApiException, ServerUnavailable
 
 __all__ = ["RayStateApiException", "ServerUnavailable"]

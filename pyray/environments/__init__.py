@@ -1,0 +1,1 @@
+"""Environments of workers: entered, installed, kept."""

@@ -1,0 +1,1 @@
+"""How failures become the exceptions that users see, and what is said in them."""

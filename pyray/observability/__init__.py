@@ -1,0 +1,1 @@
+"""A session looked at, from inside or outside: records, tables, traces, stacks."""

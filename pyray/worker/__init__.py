@@ -1,0 +1,1 @@
+"""What runs in a worker: tasks, actors, their output, breakpoints."""

@@ -70,7 +70,8 @@ STORM_SEED ?= $(shell shuf -i 1-999999 -n 1)
 storm: c-programs-release $(VENV)/.installed-test build/extension.stamp ## deaths at random and at every instruction, checked (30 minutes)
 	@echo "storm with STORM_SEED=$(STORM_SEED)"
 	@timeout 300 build/release/test_step --seed=$(STORM_SEED) --each=0 --seconds=240
-	@timeout 180 build/release/test_crash --seed=$(STORM_SEED) --seconds=120
+	@timeout 140 build/release/test_crash --seed=$(STORM_SEED) --seconds=90
+	@timeout 40 build/release/test_interleavings --seed=$(STORM_SEED) --seconds=15
 	@timeout 120 build/release/test_kill --seed=$(STORM_SEED) --seconds=60
 	@timeout 75 build/release/fuzz_tables --seed=$(STORM_SEED) --seconds=60
 	@timeout 45 build/release/fuzz_spills --seed=$(STORM_SEED) --seconds=15

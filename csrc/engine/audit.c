@@ -367,6 +367,13 @@ static enum pr_status walk_streams(struct audit *a)
     return PR_OK;
 }
 
+/* The creation of an actor that restarts is open again, wherever it is held. */
+static bool is_reopened(const struct pr_context *ctx, const struct pr_object *o)
+{
+    return o->state == PR_OBJECT_PENDING && o->flags & PR_FLAG_RESULT && o->producer != PR_NONE &&
+           pr_task_at(ctx, o->producer)->flags & PR_TASK_CREATES_ACTOR;
+}
+
 /* A16 */
 static enum pr_status walk_channel(struct audit *a, pr_index channel, pr_index graph)
 {
@@ -375,8 +382,10 @@ static enum pr_status walk_channel(struct audit *a, pr_index channel, pr_index g
     pr_index last = PR_NONE;
     CHECK(channel < high_water(a, PR_POOL_CHANNEL) && c->graph == graph);
     PR_TRY(walk_edges(a, c->head, PR_EDGE_QUEUED, channel));
-    for (pr_index e = c->head; e != PR_NONE; last = e, e = pr_edge_at(a->ctx, e)->link, count++)
-        CHECK(pr_object_at(a->ctx, pr_edge_at(a->ctx, e)->object)->state == PR_OBJECT_SEALED);
+    for (pr_index e = c->head; e != PR_NONE; last = e, e = pr_edge_at(a->ctx, e)->link, count++) {
+        const struct pr_object *o = pr_object_at(a->ctx, pr_edge_at(a->ctx, e)->object);
+        CHECK(o->state == PR_OBJECT_SEALED || is_reopened(a->ctx, o));
+    }
     CHECK(count == c->count && last == c->tail);
     a->read += c->reader != PR_NONE;
     return PR_OK;

@@ -112,6 +112,7 @@ struct pr_context {
 #ifdef PR_CRASH_INJECTION
     void (*at_store)(void *argument, int step); /* called around every logged store */
     void (*at_begin)(void *argument);           /* called when a transaction has the lock */
+    void (*at_step)(void *argument); /* called before the lock is taken, and before wakes */
     void *injection_argument;
     uint64_t turns;   /* instead of a clock, for sched.c */
     uint32_t tx_long; /* instead of PR_TX_LONG, so that tests meet left-over work */

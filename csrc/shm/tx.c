@@ -40,6 +40,7 @@ static void reset_intentions(struct pr_context *ctx)
 
 enum pr_status pr_tx_begin(struct pr_context *ctx)
 {
+    PR_INJECT_STEP(ctx);
     enum pr_status status = pr_os_mutex_lock(writable_header(ctx)->mutex);
     if (PR_UNLIKELY(status == PR_STATE)) {
         pr_tx_undo(ctx);
@@ -72,7 +73,10 @@ void pr_tx_commit(struct pr_context *ctx)
     pr_store_release(&writable_header(ctx)->undo_count, 0); /* the commit */
     pr_compiler_barrier();
     pr_os_mutex_unlock(writable_header(ctx)->mutex);
-    if (wake_count > 0 || wake_all || ring) PR_FAILPOINT(ctx, COMMIT_BEFORE_WAKE);
+    if (wake_count > 0 || wake_all || ring) {
+        PR_INJECT_STEP(ctx);
+        PR_FAILPOINT(ctx, COMMIT_BEFORE_WAKE);
+    }
     for (uint32_t i = 0; i < wake_count; i++) pr_latch_wake(ctx, wakes[i]);
     if (wake_all) pr_latch_wake_all(ctx);
     if (ring) pr_os_ring(ctx->doorbell_fd);

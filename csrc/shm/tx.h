@@ -68,7 +68,14 @@ void pr_tx_wake(struct pr_context *ctx, pr_index latch);
     do {                                                                                           \
         if ((ctx)->at_store != NULL) (ctx)->at_store((ctx)->injection_argument, step);             \
     } while (0)
+#define PR_INJECT_STEP(ctx)                                                                        \
+    do {                                                                                           \
+        if ((ctx)->at_step != NULL) (ctx)->at_step((ctx)->injection_argument);                     \
+    } while (0)
 #else
+#define PR_INJECT_STEP(ctx)                                                                        \
+    do {                                                                                           \
+    } while (0)
 #define PR_INJECT(ctx, step)                                                                       \
     do {                                                                                           \
     } while (0)

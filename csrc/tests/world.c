@@ -90,14 +90,24 @@ void member_forget(struct member *m)
     if (m->world != NULL) memcpy(m->shapes, m->world->member[0].shapes, sizeof m->shapes);
 }
 
+/* Words about a death are a text: they refer to nothing, least of all to what they become part of.
+ */
+static bool can_be_words(const struct pr_context *ctx, struct pr_ref ref)
+{
+    const struct pr_object *o = pr_object_at(ctx, ref.index);
+    return o->state == PR_OBJECT_SEALED && o->children == PR_NONE && !(o->flags & PR_FLAG_RESULT);
+}
+
 enum pr_status member_sweep(struct member *supervisor, const struct member *dead)
 {
     struct random *random = &supervisor->random;
     struct pr_obituary obituary = {.wait_status = 9, .cause = PR_CAUSE_WORKER_DIED};
     if (random_one_in(random, 3)) obituary.cause = PR_CAUSE_OUT_OF_MEMORY;
     obituary.free_retry = random_one_in(random, 4);
-    if (supervisor->ref_count > 0 && random_one_in(random, 2))
-        obituary.words = supervisor->refs[random_below(random, supervisor->ref_count)];
+    if (supervisor->ref_count > 0 && random_one_in(random, 2)) {
+        struct pr_ref words = supervisor->refs[random_below(random, supervisor->ref_count)];
+        if (can_be_words(&supervisor->ctx, words)) obituary.words = words;
+    }
     return pr_sweep_with(&supervisor->ctx, dead->ctx.slot, &obituary);
 }
 

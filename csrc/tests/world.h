@@ -89,6 +89,9 @@ void world_destroy(struct world *world);
 /* States of this world are gone back to: files stay, and may be of another future. */
 void world_keep_files(struct world *world);
 
+/* Others operate between two transactions of an operation: what it has seen of them may be gone. */
+bool world_is_interleaved(const struct member *member);
+
 void member_unexpected(struct member *member, const char *what, enum pr_status status);
 /* PR_OK? Otherwise it must be for lack of room. */
 bool member_done(struct member *member, const char *what, enum pr_status status);

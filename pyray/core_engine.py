@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,8 +62,6 @@ class Home:
         with contextlib.suppress(OSError):  # gone meanwhile: stay where we are
             os.chdir(self.folder)
         runtime.set_namespace(self.namespace)
-        # What a detached actor prints has no reader any more when its driver has gone.
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 def results_of(spec: TaskSpec) -> dict[str, Any]:

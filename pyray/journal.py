@@ -18,6 +18,8 @@ import signal
 import struct
 from pathlib import Path
 
+from pyray.descriptors import above_standard
+
 STACK_SIGNAL = signal.SIGRTMAX - 2
 NAME = "pyray-journal"
 OWN_NAME = "pyray-journal-own"
@@ -37,12 +39,8 @@ _HEAD = struct.Struct("<QQ")  # serial of the task, length of the text
 
 def create(name: str) -> int:
     """Return a descriptor of a new, empty journal."""
-    descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    descriptor = above_standard(os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
     try:
-        if descriptor <= 2:
-            above = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-            os.close(descriptor)
-            descriptor = above
         os.ftruncate(descriptor, TEXT_BYTES)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
         flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)

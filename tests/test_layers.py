@@ -33,6 +33,7 @@ C_LANGUAGE = {
 """Headers of the C language itself: no system call hides behind what we use of them."""
 
 PLAIN = {
+    "descriptors",
     "errors.cluster_errors",
     "errors.deaths",
     "errors.object_errors",

@@ -87,6 +87,24 @@ def leave_actor() -> None:
             raise_status(status, "leaving")
 
 
+def ask_to_leave() -> None:
+    """The actor ends with the running call, whatever the call's code does from here on."""
+    global leaving_serial
+    cdef Call call = get_current_call()
+    if call is not None:
+        call.is_leaving = True
+    else:
+        leaving_serial = current_serial
+
+
+def is_leaving() -> bool:
+    """Whether the running call's code has asked for the end of its actor."""
+    cdef Call call = get_current_call()
+    if call is not None:
+        return call.is_leaving
+    return current_serial != 0 and leaving_serial == current_serial
+
+
 def retry_now() -> bool:
     """Whether the running call may run again after an exception; takes one of its retries."""
     cdef Call call = get_current_call()
@@ -113,6 +131,7 @@ cdef class Call:
     cdef Results results
     cdef readonly uint32_t group
     cdef public object handle, instance   # of the actor, where a process has several
+    cdef readonly bint is_leaving         # its code has asked for the end of the actor
 
     @property
     def task_name(self) -> str:
@@ -134,15 +153,29 @@ cdef class Call:
         return unpack(&self.taken)
 
     def store(self, value) -> None:
-        """Encode the results; of a stream or a dynamic result, what the value yields."""
+        """Encode the results; of a stream or a dynamic result, what the value yields.
+
+        Raises:
+            SystemExit: If the code has asked for the end of the actor: the call has no results.
+        """
         if self.taken.flags & PR_TASK_STREAMS:
             stream_items(&self.taken, value, translate_error, self.task_name)
+            self.leave_if_asked()
             self.end_stream()
-        elif self.taken.flags & DYNAMIC_RESULT:
+            return
+        refs = None
+        if self.taken.flags & DYNAMIC_RESULT:
             refs = collect_items(value, translate_error, self.task_name)
+        self.leave_if_asked()
+        if refs is not None:
             self.results = store_results(&self.taken, refs, self.task_name)
         else:   # no other name for the value: see HELD_BY_STORE
             self.results = store_results(&self.taken, value, self.task_name)
+
+    def leave_if_asked(self) -> None:
+        """Raise SystemExit if the code has asked for the end of the actor."""
+        if self.is_leaving:
+            raise SystemExit(0)
 
     @property
     def is_stream(self) -> bool:

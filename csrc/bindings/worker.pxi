@@ -9,6 +9,7 @@ cdef str current_name = ""
 cdef uint64_t current_serial = 0
 cdef uint32_t current_attempt = 0
 cdef pr_ref current_actor
+cdef uint64_t leaving_serial = 0    # of the call that wants this process's actor to end
 cdef bint interruptible = False   # a task's code runs, and may be interrupted
 cdef pr_ref current_result      # the first of the task's results, which names the task
 cdef uint32_t current_shape = 0
@@ -490,6 +491,9 @@ cdef Results run(pr_taken *taken, translate):
             else:
                 results = store_results(taken, call(taken), current_name)
             interruptible = False
+            if leaving_serial == taken.serial:
+                results.give_up()
+                raise SystemExit(0)
             if is_cancelled(taken.task) and taken.flags & PR_TASK_OF_ACTOR:
                 results.give_up()
                 return failure_results(taken, PR_CAUSE_CANCELLED)
@@ -501,6 +505,8 @@ cdef Results run(pr_taken *taken, translate):
             if holding_task != 0 and isinstance(error, SystemExit):
                 raise   # see Helped
             translated = translate(error, current_name)
+            if leaving_serial == taken.serial:
+                leave_actor()
         report_unheld(taken, translated)
         try:
             results = store_error(taken, translated, current_name)

@@ -42,6 +42,7 @@ def unreadable(error: Exception, is_error: bool) -> Exception:  # noqa: FBT001  
     return exceptions.RaySystemError(f"{type(error).__name__}: {error}", format_traceback(error))
 
 
+LEFT = "It has ended: it left by itself (`exit_actor()`), or its last handle is gone."
 TOO_OFTEN = (
     "It does not restart again: it has restarted as often as PYRAY_actor_restart_limit allows "
     "within PYRAY_actor_restart_window_s."
@@ -94,7 +95,7 @@ def _actor_died(cause: Cause, pid: int, wait_status: int, name: str, words: str)
     class_name = name.rpartition(".")[0] or name
     reason = {
         Cause.ACTOR_KILLED: "It was killed by `ray.kill`.",
-        Cause.ACTOR_EXITED: "It has ended: it left by itself, or its last handle is gone.",
+        Cause.ACTOR_EXITED: LEFT,
         Cause.ACTOR_CREATION: "Its constructor failed.",
         Cause.ACTOR_JOB_ENDED: "Its job has ended: the driver that created it has gone.",
         Cause.ACTOR_OUT_OF_MEMORY: words,

@@ -116,7 +116,10 @@ class InlineActor:
             return self.error
         if isinstance(error, SystemExit):
             return self._leave(error, task_name)
-        return Run.translate(error, task_name)
+        failure = Run.translate(error, task_name)
+        if _core.is_leaving():
+            self._leave(SystemExit(0), task_name)
+        return failure
 
     def _leave(self, error: SystemExit, task_name: str) -> Exception:
         if wants_to_leave(error):

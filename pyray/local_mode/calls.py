@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bdb
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -115,10 +116,10 @@ class Producer:
         call = self.call
         token = _core.current_call.set(call)
         try:
-            if call.publish(next(self.items)):
-                return True
-        except StopIteration:
-            pass
+            with contextlib.suppress(StopIteration):
+                if call.publish(next(self.items)):
+                    return True
+            call.leave_if_asked()
         except INTERRUPTS:
             self.finish()
             raise

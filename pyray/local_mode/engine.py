@@ -16,7 +16,6 @@ this process takes it at once, whatever resources it asks for. What differs from
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import threading
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyray import _core, streams
 from pyray.core_engine import OF_TASK, UNIT, UNKNOWN, CoreEngine, results_of
+from pyray.descriptors import above_standard
 from pyray.errors.task_error import RayTaskError
 from pyray.exceptions import RaySystemError, ReferenceCountingAssertionError
 from pyray.local_mode.actors import InlineActor
@@ -114,9 +114,7 @@ class InlineEngine(CoreEngine):
     """
 
     def __init__(self, config: LocalConfig) -> None:
-        doorbell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._doorbell = fcntl.fcntl(doorbell, fcntl.F_DUPFD_CLOEXEC, 3)
-        os.close(doorbell)
+        self._doorbell = above_standard(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
         units = {name: round(amount * UNIT) for name, amount in config.resources.items()}
         cpus = max(1, int(config.resources.get("CPU", 1)))
         with contextlib.ExitStack() as undo:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -18,6 +17,7 @@ from typing import IO, Any, cast
 
 from pyray import _core, as_ray, journal
 from pyray.core_engine import UNIT, UNKNOWN, CoreEngine
+from pyray.descriptors import above_standard
 from pyray.exceptions import RaySystemError
 from pyray.node import session_folder, spill
 from pyray.node.memory_monitor import MemorySettings
@@ -112,7 +112,7 @@ class LocalEngine(CoreEngine):
 
     def _start(self, config: LocalConfig, undo: contextlib.ExitStack) -> None:
         """Make what a session consists of, and say how to undo each step."""
-        self._doorbell = _above_standard(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+        self._doorbell = above_standard(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
         undo.callback(os.close, self._doorbell)
         self._journal = journal.open_own()
         undo.callback(self._close_journal)
@@ -161,7 +161,7 @@ class LocalEngine(CoreEngine):
             "as_ray": as_ray.is_installed(),
         }
         self._start_supervisor(config, settings, undo)
-        self._pidfd = _above_standard(os.pidfd_open(self._supervisor.pid))
+        self._pidfd = above_standard(os.pidfd_open(self._supervisor.pid))
 
     def _start_supervisor(
         self, config: LocalConfig, settings: dict[str, Any], undo: contextlib.ExitStack
@@ -303,13 +303,3 @@ def _packed_environment(env: dict[str, Any]) -> str:
     from pyray.environments import setup
 
     return base64.b64encode(cloudpickle.dumps((env, setup.describe(env)))).decode()
-
-
-def _above_standard(descriptor: int) -> int:
-    """Return a descriptor above those of standard input, output and error."""
-    if descriptor > 2:
-        return descriptor
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-    finally:
-        os.close(descriptor)

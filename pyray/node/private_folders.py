@@ -12,16 +12,17 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from pyray.descriptors import above_standard
+
 ATTEMPTS = 5
 
 
-def make(base: Path, name: Callable[[], str], descriptor_above: int = 2) -> tuple[int, Path]:
-    """Make and lock a new directory in `base`; return its descriptor and path.
+def make(base: Path, name: Callable[[], str]) -> tuple[int, Path]:
+    """Make and lock a new directory in `base`; return its descriptor, above 2, and path.
 
     Args:
         base: Where.
         name: Returns a new name at each call.
-        descriptor_above: The descriptor is larger than this.
 
     Raises:
         OSError: If that cannot be done.
@@ -33,9 +34,8 @@ def make(base: Path, name: Callable[[], str], descriptor_above: int = 2) -> tupl
         except FileExistsError:
             continue
         fd = open_folder(path)
-        if fd is not None and fd <= descriptor_above:
-            low, fd = fd, fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, descriptor_above + 1)
-            os.close(low)
+        if fd is not None:
+            fd = above_standard(fd)
         if fd is not None and lock(fd) and os.fstat(fd).st_nlink > 0:
             return fd, path
         if fd is not None:  # another session's sweep came between

@@ -23,6 +23,7 @@ import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from pyray.descriptors import above_standard
 from pyray.node import private_folders
 from pyray.settings import RAY_TMPDIR, TMPDIR
 
@@ -169,14 +170,13 @@ def _new_name() -> str:
 
 def _listen(folder: int) -> int:
     """Make the door. The name of a socket is at most 108 bytes long, whatever the folder's is."""
-    import fcntl
     import socket
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
         door.bind(f"/proc/self/fd/{folder}/{DOOR}")
         door.listen(BACKLOG)
         door.setblocking(False)  # noqa: FBT003  (socket's)
-        return fcntl.fcntl(door, fcntl.F_DUPFD_CLOEXEC, 3)  # above the standard files
+        return above_standard(door.detach())
 
 
 def find() -> list[FoundSession]:

@@ -55,13 +55,12 @@ class SpillDirectory:
                 os.close(self.fd)
 
 
-def make(asked: str | None, descriptor_above: int = 2) -> SpillDirectory:
+def make(asked: str | None) -> SpillDirectory:
     """Make a session's directory, after sweeping those whose sessions are gone.
 
     Args:
         asked: The directory to make it in, as the user says; None: the environment's, or the
             largest that is on a disk.
-        descriptor_above: Its descriptor is larger than this.
 
     Raises:
         ValueError: If the directory that the user asked for cannot be used.
@@ -77,17 +76,15 @@ def make(asked: str | None, descriptor_above: int = 2) -> SpillDirectory:
             )
         base.mkdir(parents=True, exist_ok=True)
         sweep(base)
-        return _make_in(base, descriptor_above)
+        return _make_in(base)
     except OSError as error:
         if named is not None:
             raise ValueError(f"{who}: cannot use {named!r}: {error.strerror or error}") from error
         return SpillDirectory(problem=f"no directory could be made: {error.strerror or error}")
 
 
-def _make_in(base: Path, descriptor_above: int) -> SpillDirectory:
-    fd, path = private_folders.make(
-        base, lambda: f"{PREFIX}{os.urandom(8).hex()}", descriptor_above
-    )
+def _make_in(base: Path) -> SpillDirectory:
+    fd, path = private_folders.make(base, lambda: f"{PREFIX}{os.urandom(8).hex()}")
     return SpillDirectory(fd, str(path))
 
 

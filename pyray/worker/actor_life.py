@@ -26,7 +26,8 @@ def exit_actor() -> NoReturn:
     """End the actor that this code belongs to, after what runs in it at the moment.
 
     The call in which it happens and those that are queued fail with ActorDiedError; exit handlers
-    run; there is no restart.
+    run; there is no restart. It raises a SystemExit: code that catches that goes on to the end of
+    the call, and the actor ends then. If it raises something else until then, its caller gets that.
 
     Raises:
         TypeError: If this is no actor's process.
@@ -36,6 +37,7 @@ def exit_actor() -> NoReturn:
             "exit_actor API is called on a non-actor worker. Call this API inside an actor method "
             "if you'd like to exit the actor gracefully."
         )
+    _core.ask_to_leave()
     raise ActorExit(0)
 
 

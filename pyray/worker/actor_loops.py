@@ -101,16 +101,22 @@ class Loop:
         """
         try:
             if wants_to_leave(error):
-                self.is_ending = True
-                _core.leave_actor()
+                self._begin_end()
                 if self.count_running() == 1:
                     return False
                 call.leave()
                 return True
             call.fail(self.translate(error, call.task_name))
+            if call.is_leaving:
+                self._begin_end()
         except BaseException as problem:  # noqa: BLE001  (whatever it is, the call would hang)
             _give_up(problem)
         return True
+
+    def _begin_end(self) -> None:
+        """Take no more calls; the process ends when those that run have ended."""
+        self.is_ending = True
+        _core.leave_actor()
 
 
 def _exchange(ended: list[_core.Call], free: list[int], room: int) -> tuple[list[_core.Call], bool]:
@@ -378,6 +384,7 @@ class EventLoop(Loop):
             call.publish(self.translate(error, call.task_name), is_error=True)
         finally:
             await items.aclose()
+        call.leave_if_asked()
         call.end_stream()
 
     async def _run(self, call: _core.Call) -> None:

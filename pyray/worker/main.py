@@ -117,8 +117,9 @@ def _prepare_process(
 ) -> None:
     _keep_memory()
     os.setsid()  # a process group of its own: what a task starts can be ended with it
-    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
+    for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as in any Python: BrokenPipeError instead
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's
     signal.signal(INTERRUPT, _interrupt)
     stacks.tell_kernel("oom_score_adj", str(WORKER_OOM_SCORE))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -354,6 +355,82 @@ def test_exit_handlers_run_at_a_graceful_end(tmp_path: Path) -> None:
     with pytest.raises(ActorDiedError):
         ray.get(Leaver.remote().leave.remote())
     assert path.exists()
+
+
+class Stubborn:
+    """Methods that want the end of their actor, and do not let go."""
+
+    def leave(self) -> str:
+        with contextlib.suppress(BaseException):
+            pyray.actor.exit_actor()
+        return "stays"
+
+    def raise_then(self) -> None:
+        try:
+            pyray.actor.exit_actor()
+        except SystemExit:
+            raise KeyError("raised on the way out") from None
+
+    def items(self) -> Iterator[int]:
+        yield 1
+        self.leave()
+        yield 2
+
+
+class StubbornAsync(Stubborn):
+    """The same, on an event loop."""
+
+    async def leave(self) -> str:  # type: ignore[override]
+        return super().leave()
+
+    async def raise_then(self) -> None:  # type: ignore[override]
+        super().raise_then()
+
+
+KINDS = {"plain": (Stubborn, 1), "threads": (Stubborn, 2), "async": (StubbornAsync, 10)}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def stubborn(kind: str) -> Any:
+    """Return a new actor of that kind."""
+    cls, limit = KINDS[kind]
+    return ray.remote(cls).options(max_concurrency=limit, max_restarts=-1).remote()
+
+
+@every_kind
+def test_exit_actor_under_except_system_exit_ends_the_actor(kind: str) -> None:
+    actor = stubborn(kind)
+    with pytest.raises(ActorDiedError):
+        ray.get(actor.leave.remote())
+    with pytest.raises(ActorDiedError, match=r"exit_actor\(\)"):
+        ray.get(actor.__ray_ready__.remote())
+
+
+@every_kind
+def test_error_after_exit_actor_arrives_and_the_actor_ends(kind: str) -> None:
+    actor = stubborn(kind)
+    with pytest.raises(KeyError, match="on the way out"):
+        ray.get(actor.raise_then.remote())
+    with pytest.raises(ActorDiedError, match=r"exit_actor\(\)"):
+        ray.get(actor.__ray_ready__.remote())
+
+
+@pytest.mark.parametrize("kind", ["plain", "threads"])
+def test_stream_that_wants_to_leave_ends_with_the_death_of_its_actor(kind: str) -> None:
+    items = stubborn(kind).items.options(num_returns="streaming").remote()
+    assert [ray.get(next(items)) for _ in range(2)] == [1, 2]
+    with pytest.raises(ActorDiedError):
+        ray.get(next(items))
+
+
+def test_exit_actor_in_a_constructor_that_catches_it() -> None:
+    @ray.remote
+    class Unwilling(Stubborn):
+        def __init__(self) -> None:
+            self.leave()
+
+    with pytest.raises(ActorDiedError):
+        ray.get(Unwilling.remote().leave.remote())
 
 
 def test_exit_actor_elsewhere_is_refused() -> None:

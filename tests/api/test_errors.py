@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import socket
 import threading
 from typing import Any
 
@@ -446,3 +447,15 @@ def test_workers_go_on_after_every_kind_of_error() -> None:
     for make in (lambda: Unpicklable("x"), lambda: BrokenLoad("x"), lambda: KeyboardInterrupt()):
         raised(failing_inside(make))
     assert before <= set(testing.worker_pids())
+
+
+def test_broken_pipe_is_an_exception_of_the_task() -> None:
+    @ray.remote(max_retries=0)
+    def write_to_nobody() -> str:
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        with ours, pytest.raises(BrokenPipeError) as caught:
+            ours.send(b"x")
+        return type(caught.value).__name__
+
+    assert ray.get(write_to_nobody.remote()) == "BrokenPipeError"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -198,6 +199,10 @@ class Counter:
     def leave(self, how: str) -> None:
         if how == "exit_actor":
             pyray.actor.exit_actor()
+        if how == "caught":
+            with contextlib.suppress(SystemExit):
+                pyray.actor.exit_actor()
+            return
         sys.exit(3)
 
     def whose(self) -> tuple[Any, ...]:
@@ -236,11 +241,11 @@ def test_actors_have_names() -> None:
 
 
 def test_actor_ends_as_elsewhere() -> None:
-    killed, left, died = Counter.remote(), Counter.remote(), Counter.remote()
+    killed, left, caught, died = (Counter.remote() for _ in range(4))
     pyray.kill(killed)
     with pytest.raises(exceptions.ActorDiedError, match=r"ray\.kill"):
         pyray.get(killed.add.remote())
-    for actor, how in ((left, "exit_actor"), (died, "sys.exit")):
+    for actor, how in ((left, "exit_actor"), (caught, "caught"), (died, "sys.exit")):
         with pytest.raises(exceptions.ActorDiedError):
             pyray.get(actor.leave.remote(how))
         with pytest.raises(exceptions.ActorDiedError):

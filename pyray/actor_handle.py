@@ -17,8 +17,6 @@ from pyray.serialization import unfit_argument
 if TYPE_CHECKING:
     from pyray._core import ObjectRef
 
-JOB_ID = b"\x01\x00\x00\x00"
-
 
 @dataclass(frozen=True, slots=True)
 class ActorInfo:
@@ -57,6 +55,12 @@ class ActorInfo:
         return self.groups.index(name) + 1
 
 
+def actor_id_of(handle: ObjectRef) -> bytes:
+    """Return the bytes of the actor's id: its own, and its job's."""
+    own = handle.binary()
+    return own[:12] + own[20:24]
+
+
 class ActorTarget:
     """Which actor a handle and its methods mean: with a reference that keeps it, or without one."""
 
@@ -65,7 +69,7 @@ class ActorTarget:
     def __init__(self, ref: ObjectRef, *, weak: bool = False) -> None:
         self.ref = None if weak else ref
         self.key = _core.ref_key(ref)
-        self.id = ref.binary()[:12] + JOB_ID
+        self.id = actor_id_of(ref)
 
     def strong(self) -> ObjectRef:
         """Return a reference that keeps the actor.

@@ -282,7 +282,7 @@ def _find(name: str, namespace: str | None) -> ActorHandle | None:
         return None
     key, about = found
     id_ = key[0].to_bytes(4, "big") + key[1].to_bytes(4, "big") + about.binary()[8:12]
-    return _load_weak(key, id_ + b"\x01\x00\x00\x00", engine.get(about, None))
+    return _load_weak(key, id_ + about.binary()[20:24], engine.get(about, None))
 
 
 def list_named_actors(all_namespaces: bool = False) -> list[Any]:  # noqa: FBT001, FBT002  (Ray's)

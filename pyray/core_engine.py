@@ -266,12 +266,12 @@ class CoreEngine:
         found = _core.placement_read(index)
         if found is None:
             return None
-        generation, state, strategy, name, demands = found
+        generation, state, strategy, job, name, demands = found
         names = list(self._indices)
         bundles = [
             {names[one]: units / UNIT for one, units in demand.items()} for demand in demands
         ]
-        return Placement(index, generation, state, STRATEGIES[strategy], name, bundles)
+        return Placement(index, generation, job, state, STRATEGIES[strategy], name, bundles)
 
     def placements(self) -> list[Placement]:
         """Describe all placement groups."""

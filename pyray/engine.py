@@ -86,6 +86,7 @@ class Placement:
     Args:
         index: Its place, and with `generation` its identity.
         generation: Distinguishes it from others that had the place.
+        job: Number of the job that made it.
         state: "PENDING", "CREATED", "REMOVED" or "INFEASIBLE".
         strategy: As it was asked for.
         name: "" if it has none.
@@ -94,6 +95,7 @@ class Placement:
 
     index: int
     generation: int
+    job: int
     state: str
     strategy: str
     name: str

@@ -13,7 +13,6 @@ from pyray.ids import PlacementGroupID
 
 logger = logging.getLogger("pyray")
 
-JOB = b"\x01\x00\x00\x00"
 MOST_KINDS = 8
 
 
@@ -109,19 +108,19 @@ def _itself(group: PlacementGroup) -> PlacementGroup:
     return group
 
 
-def _id_of(index: int, generation: int) -> PlacementGroupID:
+def _id_of(index: int, generation: int, job: int) -> PlacementGroupID:
     nonce = _core.nonce().to_bytes(8, "big")
-    return PlacementGroupID(
-        index.to_bytes(4, "big") + generation.to_bytes(4, "big") + nonce[:6] + JOB
-    )
+    place = index.to_bytes(4, "big") + generation.to_bytes(4, "big")
+    return PlacementGroupID(place + nonce[:6] + job.to_bytes(4, "little"))
+
+
+def _id_as_found(found: Placement) -> PlacementGroupID:
+    return _id_of(found.index, found.generation, found.job)
 
 
 def _present(group: PlacementGroup) -> Placement | None:
-    index, generation = group.place
-    if group.is_empty or group.id != _id_of(index, generation):
-        return None
-    found = runtime.engine().placement(index)
-    return found if found is not None and found.generation == generation else None
+    found = None if group.is_empty else runtime.engine().placement(group.place[0])
+    return found if found is not None and _id_as_found(found) == group.id else None
 
 
 def _check_bundles(bundles: object) -> list[dict[str, float]]:
@@ -200,7 +199,7 @@ def placement_group(
     engine = runtime.engine()
     asked = _with_labels(checked, bundle_label_selector)
     made = engine.create_placement(asked, strategy, name, detached=lifetime == "detached")
-    group = PlacementGroup(_id_of(*made), checked)
+    group = PlacementGroup(_id_of(*made, _core.own_job()), checked)
     found = _present(group)
     if found is not None and found.state == "INFEASIBLE":
         logger.warning(
@@ -263,7 +262,7 @@ def get_placement_group(placement_group_name: str) -> PlacementGroup:
         raise ValueError("Please supply a non-empty value to get_placement_group")
     for found in runtime.engine().placements():
         if found.name == placement_group_name and found.state != "REMOVED":
-            return PlacementGroup(_id_of(found.index, found.generation), found.bundles)
+            return PlacementGroup(_id_as_found(found), found.bundles)
     raise ValueError(f"Failed to look up placement group with name: {placement_group_name}")
 
 
@@ -271,14 +270,13 @@ def placement_group_table(placement_group: PlacementGroup | None = None) -> dict
     """Describe one group, or all of them by id."""
     if placement_group is None:
         return {
-            _id_of(found.index, found.generation).hex(): _described(found)
-            for found in runtime.engine().placements()
+            _id_as_found(found).hex(): _described(found) for found in runtime.engine().placements()
         }
     found = _present(placement_group)
     if found is None:
-        index, generation = placement_group.place
+        job = int.from_bytes(placement_group.id.binary()[-4:], "little")
         bundles = placement_group.bundle_specs
-        found = Placement(index, generation, "REMOVED", "PACK", "", bundles)
+        found = Placement(*placement_group.place, job, "REMOVED", "PACK", "", bundles)
     return _described(found)
 
 
@@ -286,7 +284,7 @@ def _described(found: Placement) -> dict[str, Any]:
     node = runtime.engine().nodes()[0]["NodeID"] if found.state == "CREATED" else None
     state = "PENDING" if found.state == "INFEASIBLE" else found.state
     return {
-        "placement_group_id": _id_of(found.index, found.generation).hex(),
+        "placement_group_id": _id_as_found(found).hex(),
         "name": found.name,
         "bundles": dict(enumerate(found.bundles)),
         "bundles_to_node_id": dict.fromkeys(range(len(found.bundles)), node or ""),
@@ -309,4 +307,6 @@ def get_current_placement_group() -> PlacementGroup | None:
     if current is None:
         return None
     found = engine.placement(current[0])
-    return PlacementGroup(_id_of(*current[:2]), found.bundles if found is not None else [])
+    if found is None:  # it has just been removed, and its place is not used again yet
+        return PlacementGroup(_id_of(*current[:2], _core.own_job()), [])
+    return PlacementGroup(_id_as_found(found), found.bundles)

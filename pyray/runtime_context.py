@@ -6,20 +6,16 @@ import os
 from typing import Any
 
 from pyray import _core, gpus, runtime
-from pyray.actor_handle import ActorHandle
+from pyray.actor_handle import ActorHandle, actor_id_of
 from pyray.core_engine import UNIT
 from pyray.ids import ActorID, JobID, NodeID, TaskID
 from pyray.runtime_env import RuntimeEnv
-
-JOB = b"\x01\x00\x00\x00"
 
 
 def current_task_id() -> TaskID | None:
     """Return the id of the running task; None outside of a task."""
     own = _core.current_task_id()
-    if own is None:
-        return None
-    return TaskID(own + _core.nonce().to_bytes(8, "big") + b"\xff" * 4 + JOB)
+    return None if own is None else TaskID(own)
 
 
 class RuntimeContext:
@@ -99,7 +95,7 @@ class RuntimeContext:
         handle = _core.current_actor_handle()
         if handle is None:
             return None
-        return ActorID(handle.binary()[:12] + JOB)
+        return ActorID(actor_id_of(handle))
 
     def get_actor_id(self) -> str | None:
         """Return the id of the actor this code belongs to in hex; None elsewhere."""

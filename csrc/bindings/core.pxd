@@ -63,6 +63,7 @@ cdef extern from "pyray_core.h" nogil:
         int spill_fd
         pr_index slot
         uint32_t process_id
+        uint32_t job
         uint32_t call_site
         pr_failpoints *failpoints
 
@@ -296,6 +297,8 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t state
         uint32_t strategy
         uint32_t bundle_count
+        uint32_t job
+        uint32_t is_detached
         char *name
     struct pr_bundle_plan:
         uint32_t demand_count

@@ -48,7 +48,7 @@ def placement_remove(index: int, generation: int) -> None:
 
 
 def placement_read(index: int):
-    """(generation, state, strategy, name, bundles) of a group; None if there is none."""
+    """(generation, state, strategy, job, name, bundles) of a group; None if there is none."""
     cdef pr_placement copy
     cdef uint32_t i, j
     check_usable()
@@ -66,7 +66,8 @@ def placement_read(index: int):
     finally:
         PyMem_Free(bundles)
     name = copy.name[:strlen(copy.name)].decode()
-    return copy.generation, PLACEMENT_STATES[copy.state], copy.strategy, name, specs
+    state = PLACEMENT_STATES[copy.state]
+    return copy.generation, state, copy.strategy, copy.job, name, specs
 
 
 def placement_indices() -> range:

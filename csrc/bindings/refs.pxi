@@ -19,6 +19,7 @@ cdef class ObjectRef:
 
     cdef pr_ref ref
     cdef uint64_t nonce
+    cdef uint32_t job
     cdef object __weakref__
 
     def __init__(self, id=None):
@@ -78,9 +79,8 @@ cdef class ObjectRef:
         """The reference as 28 bytes."""
         if self.nonce == 0:
             return b"\xff" * 28
-        tail = b"\xff\xff\xff\xff" + JOB_ID + b"\x01\x00\x00\x00"
         return (self.ref.index.to_bytes(4, "big") + self.ref.generation.to_bytes(4, "big")
-                + (self.nonce & NONCE_BITS).to_bytes(8, "big") + tail)
+                + task_tail(self.nonce, self.job) + b"\x01\x00\x00\x00")
 
     def hex(self) -> str:
         """The reference as 56 hexadecimal digits."""
@@ -102,7 +102,7 @@ cdef class ObjectRef:
     def job_id(self):
         """Id of the job the object belongs to."""
         from pyray.ids import JobID
-        return JobID(JOB_ID)
+        return JobID(self.job.to_bytes(4, "little"))
 
     def future(self):
         """A `concurrent.futures.Future` of the value."""
@@ -122,7 +122,9 @@ cdef class ObjectRef:
 (<PyTypeObject *>ObjectRef).tp_name = "pyray.ObjectRef"
 
 
-cdef bytes JOB_ID = b"\x01\x00\x00\x00"
+cdef bytes task_tail(uint64_t nonce, uint32_t job):
+    """What the ids of all tasks of a job end with."""
+    return (nonce & NONCE_BITS).to_bytes(8, "big") + b"\xff" * 4 + job.to_bytes(4, "little")
 
 
 cdef inline bint same(ObjectRef a, ObjectRef b) noexcept:
@@ -135,6 +137,7 @@ cdef inline ObjectRef wrap(pr_ref ref):
     cdef ObjectRef self = ObjectRef.__new__(ObjectRef)
     self.ref = ref
     self.nonce = session_nonce
+    self.job = pr_birth_at(&context, ref.index).job
     return self
 
 
@@ -144,6 +147,7 @@ cdef int acquire(ObjectRef self) except -1:
     if status != PR_OK:
         raise_status(status, f"ObjectRef({self.ref.index}, {self.ref.generation})")
     self.nonce = session_nonce
+    self.job = pr_birth_at(&context, self.ref.index).job
     return 0
 
 

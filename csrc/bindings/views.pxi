@@ -36,6 +36,10 @@ cdef extern from "pyray_core.h" nogil:
         char *name
     struct pr_note:
         uint32_t label
+        uint32_t job
+    struct pr_birth:
+        uint32_t job
+    const pr_birth *pr_birth_at(const pr_context *ctx, pr_index object)
     const pr_note *pr_note_at(const pr_context *ctx, pr_index task)
     struct pr_ring_page:
         uint32_t pool
@@ -231,8 +235,11 @@ cdef class Reader:
             for i in range(min(root.resource_count, <uint32_t>PR_RESOURCE_MAX))
         }
 
-    def placements(self) -> list[tuple[int, int, int, int, str, list[dict[str, int]]]]:
-        """(index, generation, state, strategy, name, demand of each bundle) of all groups."""
+    def placements(self) -> list[tuple[int, int, int, int, int, bool, str, list[dict[str, int]]]]:
+        """All groups.
+
+        (index, generation, state, strategy, job, detached?, name, demand of each bundle) of each.
+        """
         cdef pr_context *ctx = self.look()
         found = []
         for index in range(1, pr_placement_end(ctx)):
@@ -284,7 +291,8 @@ cdef read_placement(pr_context *ctx, pr_index index):
         for i in range(group.bundle_count)
     ]
     name = name_of(group.name, PR_PLACEMENT_NAME)
-    return index, group.generation, group.state, group.strategy, name, demands
+    return (index, group.generation, group.state, group.strategy, group.job,
+            group.is_detached != 0, name, demands)
 
 
 # ---- what is recorded ----------------------------------------------------------------------------

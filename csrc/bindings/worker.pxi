@@ -72,15 +72,17 @@ def set_retry_hook(function) -> None:
 
 
 def current_task_id() -> bytes | None:
-    """The first 8 bytes of the current task's id; None outside of a task."""
+    """The current task's id; None outside of a task."""
     cdef Call call = get_current_call()
     cdef pr_ref result = current_result if call is None else call.taken.result
     cdef uint64_t serial = current_serial if call is None else call.taken.serial
     if serial == 0:
         return None
+    cdef pr_index task = running_task if call is None else call.taken.task
+    tail = task_tail(session_nonce, pr_note_at(&context, task).job)
     if result.index == PR_NONE:
-        return (serial | 1 << 63).to_bytes(8, "big")
-    return result.index.to_bytes(4, "big") + result.generation.to_bytes(4, "big")
+        return (serial | 1 << 63).to_bytes(8, "big") + tail
+    return result.index.to_bytes(4, "big") + result.generation.to_bytes(4, "big") + tail
 
 
 cdef int begin_task(pr_taken *taken) except -1:

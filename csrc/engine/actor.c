@@ -36,7 +36,7 @@ static void set_fields(struct pr_context *ctx, const struct pr_actor *a,
     TX_SET(ctx, a->recent_since_ms, 0);
     TX_SET(ctx, a->left_slot, PR_NONE);
     TX_SET(ctx, a->left_generation, 0);
-    TX_SET(ctx, a->job, pr_slot_at(ctx, ctx->slot)->job);
+    TX_SET(ctx, a->job, ctx->job);
 }
 
 enum pr_status pr_actor_new(struct pr_context *ctx, const struct pr_actor_plan *plan,

@@ -307,8 +307,8 @@ struct pr_placement {
     uint32_t bundles; /* the first */
     uint32_t bundle_count;
     uint32_t users; /* tasks, and processes that keep what they took */
-    uint32_t job;   /* with which it ends, or none */
-    uint32_t reserved;
+    uint32_t job;
+    uint32_t is_detached; /* does not end with the job */
     char name[PR_PLACEMENT_NAME];
 };
 

@@ -104,7 +104,7 @@ void pr_actor_describe(const struct pr_context *ctx, pr_index actor, struct pr_a
         .flags = a->flags,
         .label = a->label,
         .shape = a->shape,
-        .job = PR_JOB,
+        .job = a->job,
     };
     if (pr_pool_has(ctx, PR_POOL_NAME, a->name)) describe_name(pr_name_at(ctx, a->name), view);
 }
@@ -181,7 +181,7 @@ static enum pr_status add_span(struct pr_context *ctx, void *argument)
     if (record != NULL) {
         memcpy(&record->begun_ns, &span->begun_ns, sizeof *span - sizeof span->number);
         record->process_id = ctx->process_id;
-        record->job = PR_JOB;
+        record->job = ctx->job;
     }
     TX_SET(ctx, root->span_head, number);
     return PR_OK;

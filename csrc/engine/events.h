@@ -16,13 +16,12 @@
 #define PR_EVENT_DEPENDENCIES 4u
 #define PR_TEXT_BYTES 496u
 #define PR_SPAN_NAME 64u
-#define PR_JOB 1u
 
 /* Beside a task's entry. */
 struct pr_note {
     uint64_t submitted_ns;
     uint32_t label; /* none: it is not recorded */
-    uint32_t job;
+    uint32_t job; /* of the process that submitted it */
 };
 _Static_assert(sizeof(struct pr_note) == 16, "four to a cache line");
 
@@ -125,10 +124,9 @@ uint64_t pr_task_id(const struct pr_context *ctx, const struct pr_task *t);
 static inline void pr_event_submitted(struct pr_context *ctx, pr_index task, pr_index label)
 {
     struct pr_note *note = pr_writable_at(ctx, pr_note_at(ctx, task));
+    note->job = ctx->job;
     note->label = label;
-    if (label == PR_NONE) return;
-    note->submitted_ns = pr_tx_now(ctx);
-    note->job = PR_JOB;
+    if (label != PR_NONE) note->submitted_ns = pr_tx_now(ctx);
 }
 
 /* The task, its fields as they were while it ran or waited, has ended, or will be tried again. */

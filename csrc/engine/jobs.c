@@ -174,7 +174,7 @@ static enum pr_status end_groups(struct pr_context *ctx, void *argument)
         pr_index group = op->from++;
         const struct pr_placement *p = pr_placement_at(ctx, group);
         bool here = p->state != PR_PLACEMENT_FREE && p->state != PR_PLACEMENT_REMOVED;
-        if (!here || p->job != op->job) continue;
+        if (!here || p->is_detached || p->job != op->job) continue;
         pr_placement_end_group(ctx, group);
         break;
     }

@@ -345,7 +345,8 @@ static enum pr_status new_group(struct pr_context *ctx, void *argument)
     if (p->generation == 0) TX_SET(ctx, p->generation, 1);
     TX_SET(ctx, p->strategy, plan->strategy);
     TX_SET(ctx, p->users, 0);
-    TX_SET(ctx, p->job, plan->is_detached ? PR_NONE : pr_slot_at(ctx, ctx->slot)->job);
+    TX_SET(ctx, p->job, ctx->job);
+    TX_SET(ctx, p->is_detached, plan->is_detached);
     TX_SET(ctx, p->bundles, PR_NONE);
     TX_SET(ctx, p->bundle_count, plan->bundle_count);
     pr_tx_copy(ctx, p->name, plan->name, PR_PLACEMENT_NAME);

@@ -115,6 +115,7 @@ void pr_session_become(struct pr_context *ctx, pr_index slot)
     ctx->slot = slot;
     ctx->slot_generation = pr_slot_at(ctx, slot)->generation;
     ctx->process_id = pr_os_process_id();
+    ctx->job = pr_slot_at(ctx, slot)->job;
     ctx->run_chores = pr_chores_run;
 }
 
@@ -263,11 +264,10 @@ static enum pr_status find_environment(struct pr_context *ctx, void *argument)
     const struct environment_query *query = argument;
     const struct pr_engine_root *root = pr_engine_root(ctx);
     const struct pr_environment *e;
-    uint32_t job = pr_slot_at(ctx, ctx->slot)->job;
     pr_index found;
     for (found = root->environments; found != PR_NONE; found = e->link) {
         e = pr_environment_at(ctx, found);
-        if (e->job != job) continue;
+        if (e->job != ctx->job) continue;
         if (e->hash[0] != query->hash[0] || e->hash[1] != query->hash[1]) continue;
         *query->environment = found;
         return PR_OK;
@@ -278,7 +278,7 @@ static enum pr_status find_environment(struct pr_context *ctx, void *argument)
     e = pr_environment_at(ctx, found);
     pr_object_ref(ctx, query->description.index);
     TX_SET(ctx, e->description, query->description.index);
-    TX_SET(ctx, e->job, job);
+    TX_SET(ctx, e->job, ctx->job);
     TX_SET(ctx, e->hash[0], query->hash[0]);
     TX_SET(ctx, e->hash[1], query->hash[1]);
     TX_SET(ctx, e->link, root->environments);

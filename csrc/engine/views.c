@@ -142,6 +142,7 @@ static void view_object(const struct pr_context *ctx, pr_index object, struct pr
         .process_id = o->state == PR_OBJECT_CREATING ? process_of(ctx, o->claim) : 0,
         .born = birth->born,
         .site = birth->site,
+        .job = birth->job,
     };
 }
 
@@ -229,6 +230,7 @@ static void view_slot(const struct pr_context *ctx, pr_index slot, struct pr_slo
         .state = s->state,
         .process_id = s->process_id,
         .environment = s->environment,
+        .job = s->job,
         .actor = handle_of(ctx, s->actor),
         .tasks_finished = s->tasks_finished,
     };

@@ -95,6 +95,7 @@ struct pr_context {
     pr_index slot;
     uint32_t slot_generation;
     uint32_t process_id;
+    uint32_t job;       /* of its slot: tasks and objects that it makes belong to this one */
     uint32_t call_site; /* noted beside objects made from now on; see engine/labels.h */
     uint64_t turn_ns;   /* since when others have waited for this worker's turn to end; sched.c */
     struct pr_failpoints *failpoints;           /* NULL: none armed */

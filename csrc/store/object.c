@@ -18,6 +18,7 @@ static void note_birth(struct pr_context *ctx, pr_index object)
     uint64_t now_ns = ctx->now_ns != 0 ? ctx->now_ns : pr_os_coarse_ns();
     birth->born = (uint32_t)(now_ns >> PR_BIRTH_SHIFT);
     birth->site = ctx->call_site;
+    birth->job = ctx->job;
 }
 
 enum pr_status pr_object_new(struct pr_context *ctx, enum pr_object_state state, pr_index *index)

@@ -86,10 +86,11 @@ struct pr_extent {
 };
 _Static_assert(sizeof(struct pr_extent) <= PR_INLINE_BYTES, "it takes an inline value's place");
 
-/* When and where an object was made; written with plain stores. */
+/* When, where and by which job an object was made; written with plain stores. */
 struct pr_birth {
     uint32_t born; /* monotonic time >> PR_BIRTH_SHIFT */
     uint32_t site; /* the maker's call_site */
+    uint32_t job;  /* the maker's */
 };
 #define PR_BIRTH_SHIFT 26u /* about 15 units a second */
 

@@ -1,6 +1,7 @@
 /* Jobs: joining, what ends with a driver and what does not, turns. */
 #include <unistd.h>
 
+#include "engine/views.h"
 #include "tests/session_fixture.h"
 
 static struct pr_context driver, guest, supervisor, worker, guest_worker;
@@ -115,6 +116,32 @@ static void equal_environments_of_two_jobs_are_two(void)
           pr_class_at(&driver, guest_shape)->environment);
     CHECK(pr_job_of(&driver, pr_class_at(&driver, other)->environment) == PR_FIRST_JOB);
     CHECK(pr_job_of(&driver, pr_class_at(&driver, guest_shape)->environment) == joined.job);
+    close_session();
+}
+
+static uint32_t job_of_object(struct pr_ref ref)
+{
+    static struct pr_object_view views[PR_VIEW_STEP];
+    pr_index from = ref.index;
+    uint32_t count;
+    OK(pr_view_objects(&supervisor, &from, views, &count));
+    REQUIRE(count > 0 && views[0].object.index == ref.index);
+    return views[0].job;
+}
+
+static void what_a_driver_makes_is_of_its_job(void)
+{
+    static struct pr_task_view tasks[PR_VIEW_STEP];
+    pr_index from = 0;
+    uint32_t count;
+    open_session(1);
+    struct pr_ref ours = submit(&driver, fixture_shape(&driver, PR_RESOURCE_UNIT), 0, NULL);
+    struct pr_ref theirs = submit(&guest, guest_shape, 0, NULL);
+    OK(pr_view_tasks(&supervisor, &from, tasks, &count));
+    REQUIRE(count == 2);
+    CHECK(tasks[0].job == PR_FIRST_JOB && tasks[1].job == joined.job);
+    CHECK(job_of_object(ours) == PR_FIRST_JOB && job_of_object(theirs) == joined.job);
+    CHECK(job_of_object(function) == PR_FIRST_JOB && job_of_object(guest_function) == joined.job);
     close_session();
 }
 
@@ -267,6 +294,7 @@ int main(int argc, char **argv)
     RUN(jobs_are_numbered_and_observers_have_none);
     RUN(slot_of_another_process_is_refused);
     RUN(equal_environments_of_two_jobs_are_two);
+    RUN(what_a_driver_makes_is_of_its_job);
     RUN(what_waits_ends_with_its_driver_and_nothing_else);
     RUN(what_runs_is_to_be_killed_and_not_repeated);
     RUN(idle_workers_of_the_job_go);

@@ -6,7 +6,7 @@ browser can reach it. So a request must
     name this machine in `Host`       or a foreign name that was made to mean 127.0.0.1 would do
     have no foreign `Origin`          a page of another site cannot act for the user
     show the token                    that only this user can read
-    have a body of moderate size
+    have a query and a body of moderate size
 
 What fails is refused and logged, and the server lives on.
 """
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pyray.dashboard")
 
 MOST_BODY_BYTES = 4 << 20
+MOST_QUERY_BYTES = 32 << 10
 NAMES = ("127.0.0.1", "localhost", "[::1]")
 TOKEN_HEADERS = ("authorization", "x-ray-authorization")
 
@@ -59,7 +60,9 @@ class Guard:
             return
         headers = Headers(scope=scope)
         most = self._most_bytes(scope["path"])
-        status, words = self._verdict(headers, most)
+        status, words = self._verdict(headers)
+        if not status:
+            status, words = _verdict_of_sizes(headers, most, len(scope.get("query_string", b"")))
         if status:
             await self._refuse(status, words, scope, receive, send)
             return
@@ -69,7 +72,7 @@ class Guard:
         sizes = [size for prefix, size in self.larger.items() if path.startswith(prefix)]
         return max([MOST_BODY_BYTES, *sizes])
 
-    def _verdict(self, headers: Headers, most: int) -> tuple[int, str]:
+    def _verdict(self, headers: Headers) -> tuple[int, str]:
         """Return the status and words of a refusal, 0 if there is nothing to refuse."""
         if headers.getlist("host") not in [[one] for one in self.hosts]:
             return 403, "Forbidden: the Host header does not name this machine"
@@ -82,10 +85,6 @@ class Guard:
         right = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self.token)
         if kind.lower() != "bearer" or not right:
             return 403, "Forbidden: Invalid authentication token"
-        if (
-            int(headers.get("content-length", "0")) > most
-        ):  # the server has seen that it is a number
-            return 413, f"The body has more than {most} bytes"
         return 0, ""
 
     async def _refuse(
@@ -98,6 +97,16 @@ class Guard:
             return
         headers = {"connection": "close"}  # what is left of the body is not read
         await PlainTextResponse(words, status, headers)(scope, receive, send)
+
+
+def _verdict_of_sizes(headers: Headers, most_bytes: int, query_bytes: int) -> tuple[int, str]:
+    """Return the status and words of a refusal, 0 if there is nothing to refuse."""
+    length = int(headers.get("content-length", "0"))  # the server has seen that it is a number
+    if length > most_bytes:
+        return 413, f"The body has more than {most_bytes} bytes"
+    if query_bytes > MOST_QUERY_BYTES:
+        return 414, f"The query has more than {MOST_QUERY_BYTES} bytes"
+    return 0, ""
 
 
 def _limited(receive: Receive, most: int) -> Receive:

@@ -93,7 +93,11 @@ class JobRoutes:
 
     async def jobs(self, _request: Request) -> Response:
         """List all jobs."""
-        return JSONResponse([self.details(one) for one in self.manager.records.all()])
+        return JSONResponse(self.all_details())
+
+    def all_details(self) -> list[dict[str, Any]]:
+        """Return what clients are told of all jobs."""
+        return [self.details(one) for one in self.manager.records.all()]
 
     async def submit(self, request: Request) -> Response:
         """Take a job."""

@@ -20,6 +20,7 @@ from pyray.dashboard.jobs import JobManager
 from pyray.dashboard.link import SessionLink
 from pyray.dashboard.packages import MOST_BYTES, Packages
 from pyray.dashboard.routes import JobRoutes
+from pyray.dashboard.state_routes import StateRoutes
 from pyray.job_submission.server import Place, make_token, write_place
 from pyray.metrics import export
 from pyray.node import session_folder
@@ -66,7 +67,8 @@ def run(folder: Path) -> None:
             yield
             await manager.end()
 
-        app = Starlette(routes=routes.routes(), lifespan=life)
+        paths = [*routes.routes(), *StateRoutes(str(folder), routes.all_details).routes()]
+        app = Starlette(routes=paths, lifespan=life)
         guarded = Guard(app, make_token(folder), port, {"/api/packages/": MOST_BYTES})
         config = uvicorn.Config(
             guarded,

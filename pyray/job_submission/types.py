@@ -59,8 +59,8 @@ class DriverInfo:
 
 
 @dataclass(slots=True)
-class JobInfo:
-    """What is recorded of a job that was submitted.
+class JobRecord:
+    """What is recorded of every job.
 
     Args:
         status: How far it is.
@@ -71,10 +71,6 @@ class JobInfo:
         end_time: When it ended.
         metadata: What its submitter said about it.
         runtime_env: What it and its workers are set up with.
-        entrypoint_num_cpus: CPUs that are kept for the command itself.
-        entrypoint_num_gpus: GPUs, likewise.
-        entrypoint_memory: Bytes of the resource `memory`, likewise.
-        entrypoint_resources: Further resources, likewise.
         driver_agent_http_address: The server that runs it.
         driver_node_id: The node that it runs on.
         driver_exit_code: The command's exit code; negative: the signal that ended it.
@@ -88,18 +84,31 @@ class JobInfo:
     end_time: int | None = None
     metadata: dict[str, str] | None = None
     runtime_env: dict[str, Any] | None = None
-    entrypoint_num_cpus: float | None = None
-    entrypoint_num_gpus: float | None = None
-    entrypoint_memory: int | None = None
-    entrypoint_resources: dict[str, float] | None = None
     driver_agent_http_address: str | None = None
     driver_node_id: str | None = None
     driver_exit_code: int | None = None
 
 
 @dataclass(slots=True)
-class JobDetails:
-    """What `JobSubmissionClient` returns: the fields of `JobInfo`, and these.
+class JobInfo(JobRecord):
+    """What is recorded of a job that was submitted.
+
+    Args:
+        entrypoint_num_cpus: CPUs that are kept for the command itself.
+        entrypoint_num_gpus: GPUs, likewise.
+        entrypoint_memory: Bytes of the resource `memory`, likewise.
+        entrypoint_resources: Further resources, likewise.
+    """
+
+    entrypoint_num_cpus: float | None = None
+    entrypoint_num_gpus: float | None = None
+    entrypoint_memory: int | None = None
+    entrypoint_resources: dict[str, float] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class JobDetails(JobRecord):
+    """What `JobSubmissionClient` returns.
 
     Args:
         type: Whether it was submitted.
@@ -109,20 +118,9 @@ class JobDetails:
     """
 
     type: JobType
-    status: JobStatus
-    entrypoint: str
     job_id: str | None = None
     submission_id: str | None = None
     driver_info: DriverInfo | None = None
-    message: str | None = None
-    error_type: str | None = None
-    start_time: int | None = None
-    end_time: int | None = None
-    metadata: dict[str, str] | None = None
-    runtime_env: dict[str, Any] | None = None
-    driver_agent_http_address: str | None = None
-    driver_node_id: str | None = None
-    driver_exit_code: int | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:

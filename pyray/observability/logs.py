@@ -75,7 +75,7 @@ def file_of_process(session: Session, pid: int, suffix: str) -> str:
 def read_log(
     session: Session, filename: str, *, tail: int = -1, follow: bool = False
 ) -> Iterator[bytes]:
-    """Yield pieces of a log file.
+    """Return the pieces of a log file.
 
     Args:
         session: Whose file it is.
@@ -92,6 +92,10 @@ def read_log(
     path = folder / filename
     if os.sep in filename or not path.is_file():
         raise RayStateApiException(f"There is no log file {filename!r}.")
+    return _pieces(path, tail, follow=follow)
+
+
+def _pieces(path: Path, tail: int, *, follow: bool) -> Iterator[bytes]:
     with path.open("rb") as file:
         if tail >= 0:
             yield b"".join(deque(file, maxlen=tail))

@@ -71,6 +71,7 @@ def object_reports(session: Session) -> list[ObjectReport]:
     objects = session.objects()
     roles = {slot.pid: records.SLOT_KINDS[slot.kind] for slot in session.slots()}
     names = {task.id: (text_of(task.name), task.pid) for task in tasks}
+    jobs = {(one.place, one.generation): one.job for one in objects}
     holders: dict[tuple[int, int], list[Holder]] = defaultdict(list)
     for hold in holds:
         kind = records.HOLDS[hold.kind]
@@ -78,7 +79,8 @@ def object_reports(session: Session) -> list[ObjectReport]:
         if kind == "ARGUMENT":
             holder.by, holder.pid = names.get(hold.holder, ("", 0))
         elif kind == "CONTAINED":
-            holder.by = session.object_id(hold.holder >> 32, hold.holder & 0xFFFFFFFF)
+            key = hold.holder >> 32, hold.holder & 0xFFFFFFFF
+            holder.by = session.object_id(*key, jobs.get(key, 0))
         else:
             holder.by = roles.get(hold.pid, "").lower()
         holders[hold.place, hold.generation].append(holder)
@@ -119,7 +121,7 @@ def _report(session: Session, one: Object, holders: list[Holder], now: int) -> O
         where, what = "-" if state == "PENDING" else where, "result"
     age_s = max(0, (now - one.born) & 0xFFFFFFFF) * (1 << BIRTH_SHIFT) / 1e9
     return ObjectReport(
-        session.object_id(one.place, one.generation),
+        session.object_id(one.place, one.generation, one.job),
         one.size_bytes,
         what,
         state,

@@ -11,11 +11,11 @@ import contextlib
 import gc
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pyray.observability import memory, records
+from pyray.observability.filters import Answer, Filter, choose, tests_of
 from pyray.observability.observed import own_or_other
 from pyray.observability.records import Session, text_of
 from pyray.observability.rows import ROWS
@@ -32,9 +32,7 @@ from pyray.observability.schemas import (
     TaskState,
     WorkerState,
 )
-from pyray.observability.tasks import TASK_STATES, task_rows
-
-Filter = tuple[str, str, Any]
+from pyray.observability.tasks import TASK_STATES, TaskRows
 
 SCHEMAS: dict[str, type[StateSchema]] = {
     "tasks": TaskState,
@@ -56,23 +54,6 @@ ID_COLUMNS = {
     "placement_groups": "placement_group_id",
 }
 KINDS = {"TASK": "NORMAL_TASK", "CREATION": "ACTOR_CREATION_TASK", "CALL": "ACTOR_TASK"}
-
-
-@dataclass(slots=True)
-class Answer:
-    """What there is.
-
-    Args:
-        total: How many rows there are.
-        num_filtered: How many of them the filters leave.
-        rows: The first of these.
-        warnings: What the reader should know.
-    """
-
-    total: int = 0
-    num_filtered: int = 0
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 def session_at(address: str | None) -> Session:
@@ -108,17 +89,14 @@ def query(
         ValueError: If a predicate is neither of the two.
         RayStateApiException: If a column cannot be filtered by.
     """
-    wanted = _tests(SCHEMAS[resource], filters or [])
-    needs_detail = detail or any(
-        column not in SCHEMAS[resource].base_columns() for column, _, _ in filters or []
-    )
-    answer = Answer()
-    if resource == "tasks":
-        rows = task_rows(session, detail=needs_detail, most=None if wanted else limit)
-    else:
-        rows = ROWS[resource](session, detail=needs_detail)
+    tests = tests_of(SCHEMAS[resource], filters or [])
+    base = SCHEMAS[resource].base_columns()
+    needs_detail = detail or any(column not in base for column, _ in tests)
     with _without_collections():
-        _choose(rows, wanted, limit, answer)
+        if resource == "tasks":
+            answer = TaskRows(session, detail=needs_detail, tests=tests).answer(limit)
+        else:
+            answer = choose(ROWS[resource](session, detail=needs_detail), tests, limit)
     if answer.num_filtered > limit:
         answer.warnings.append(
             f"Shown are {limit} of {answer.num_filtered}: use filters or a larger limit."
@@ -142,56 +120,9 @@ def _without_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _choose(
-    rows: Iterable[dict[str, Any]],
-    wanted: list[tuple[str, Callable[[Any], bool]]],
-    limit: int,
-    answer: Answer,
-) -> None:
-    for row in rows:
-        answer.total += 1
-        if wanted and not all(test(row.get(column)) for column, test in wanted):
-            continue
-        answer.num_filtered += 1
-        if len(answer.rows) < limit:
-            answer.rows.append(row)
-
-
 def forgotten_tasks(session: Session) -> int:
     """Return how many attempts that ended are not in the ring any more."""
-    return max(0, session.reader.counts()["events"] - RING_ROOM)
-
-
-RING_ROOM = (128 << 10) - 1
-"""How many attempts the ring of `csrc/engine/session.c` holds."""
-
-
-def _tests(
-    schema: type[StateSchema], filters: Sequence[Filter]
-) -> list[tuple[str, Callable[[Any], bool]]]:
-    made = []
-    for column, predicate, value in filters:
-        if predicate not in {"=", "!="}:
-            raise ValueError(
-                f"Unsupported filter predicate {predicate} is given. Available predicates: =, !=."
-            )
-        if column not in schema.filterable_columns():
-            raise RayStateApiException(
-                f"The given filter column {column} is not supported. "
-                f"Supported filter columns: {sorted(schema.filterable_columns())}"
-            )
-        made.append((column, _test(value, is_wanted=predicate == "=")))
-    return made
-
-
-def _test(value: Any, *, is_wanted: bool) -> Callable[[Any], bool]:
-    """Compare texts whatever their case, numbers and truths also with their texts."""
-    text = str(value).lower()
-
-    def test(found: Any) -> bool:
-        return (found is not None and str(found).lower() == text) == is_wanted
-
-    return test
+    return max(0, session.reader.counts()["events"] - records.EVENT_RING_ROOM)
 
 
 def rows_as(resource: str, rows: Iterable[dict[str, Any]]) -> list[Any]:
@@ -201,7 +132,7 @@ def rows_as(resource: str, rows: Iterable[dict[str, Any]]) -> list[Any]:
     found = []
     for row in rows:
         state = object.__new__(schema)  # as its __init__, which is slow for so many fields
-        state.__dict__ = empty | row
+        state.__dict__ = row if len(row) == len(empty) else empty | row
         found.append(state)
     return found
 
@@ -290,6 +221,15 @@ def _site_summary(found: list[memory.ObjectReport]) -> dict[str, Any]:
         "task_attempt_number_counts": {"1": len(found)},
         "ref_type_counts": dict(Counter(holder.kind for holder in holders)),
     }
+
+
+SUMMARIES = {"tasks": task_summary, "actors": actor_summary, "objects": object_summary}
+"""Resource -> function that counts what a session has of it."""
+SUMMARY_TOTALS = {
+    *("total_tasks", "total_actor_tasks", "total_actor_scheduled"),
+    *("total_actors", "total_objects"),
+}
+"""Which of the words of summaries count what was summarized."""
 
 
 def explain(answer: Answer) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pyray import _core
@@ -70,6 +71,7 @@ class Object(NamedTuple):
     pid: int
     born: int
     site: int
+    job: int
 
 
 class Hold(NamedTuple):
@@ -113,6 +115,7 @@ class Slot(NamedTuple):
     state: int
     pid: int
     environment: int
+    job: int
     actor: int
     actor_generation: int
     running: int
@@ -179,12 +182,25 @@ class Span(NamedTuple):
     name: bytes
 
 
+class Placement(NamedTuple):
+    """A placement group."""
+
+    place: int
+    generation: int
+    state: int
+    strategy: int
+    job: int
+    is_detached: bool
+    name: str
+    demands: list[dict[str, int]]
+
+
 FORMATS = {
     "tasks": (Task, struct.Struct("<5Q 6I 3I i 5I 4x 32s")),
-    "objects": (Object, struct.Struct("<2I 2Q 9I 4x")),
+    "objects": (Object, struct.Struct("<2I 2Q 10I")),
     "holds": (Hold, struct.Struct("<4I Q")),
     "actors": (Actor, struct.Struct("<2I 2Q 5I i 7I 4x 232s")),
-    "slots": (Slot, struct.Struct("<5I 4x 2I 2Q 32s")),
+    "slots": (Slot, struct.Struct("<8I 2Q 32s")),
     "labels": (Label, struct.Struct("<4x I 2Q 104s")),
     "events": (Event, struct.Struct("<8Q 12I 32s 4Q")),
     "ended": (Actor, struct.Struct("<8x 2I 2Q 5I i 7I 4x 232s")),
@@ -192,9 +208,39 @@ FORMATS = {
 }
 
 
+EVENT_NAMES = struct.Struct("<8x 2Q 60x I 88x")
+"""Of an event: id, serial and job."""
+EVENT_RING_ROOM = (128 << 10) - 1
+"""How many attempts the ring of `csrc/engine/session.c` holds."""
+
+
+@dataclass(slots=True)
+class EventPage:
+    """Attempts of tasks, unpacked as they are looked at.
+
+    Args:
+        data: The structures, the oldest first.
+        total: How many the session knows.
+    """
+
+    data: bytes
+    total: int
+
+    def last_first(self) -> Iterator[Event]:
+        """Yield the attempts, the one that ended last first."""
+        _, form = FORMATS["events"]
+        for at in range(len(self.data) - form.size, -1, -form.size):
+            yield Event._make(form.unpack_from(self.data, at))
+
+
 def text_of(padded: bytes) -> str:
     """Return the text in front of the zeros of a field."""
     return padded.partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def job_id(number: int) -> str:
+    """Return the id of a job in hex."""
+    return number.to_bytes(4, "little").hex()
 
 
 class Session:
@@ -249,10 +295,32 @@ class Session:
         data, _ = self.reader.ring("events")
         return [Event._make(one) for one in self._unpacked("events", data)]
 
+    def event_page(self, most: int | None = None) -> EventPage:
+        """Return attempts of tasks that ended, packed.
+
+        Args:
+            most: No more than the last so many; None: all that are known.
+        """
+        after = self.reader.counts()["events"] + 1
+        data, after = self.reader.ring("events", max(0, after - most) if most is not None else 0)
+        size = FORMATS["events"][1].size
+        total = len(data) // size if most is None else min(after - 1, EVENT_RING_ROOM)
+        return EventPage(data, max(total, len(data) // size))
+
+    def event_names(self) -> Iterator[tuple[Any, ...]]:
+        """Yield (id, serial, job) of the attempts that are known, the last ones first."""
+        data, _ = self.reader.ring("events")
+        for at in range(len(data) - EVENT_NAMES.size, -1, -EVENT_NAMES.size):
+            yield EVENT_NAMES.unpack_from(data, at)
+
     def spans(self) -> list[Span]:
         """Return the last spans, the oldest first."""
         data, _ = self.reader.ring("spans")
         return [Span._make(one) for one in self._unpacked("spans", data)]
+
+    def placements(self) -> list[Placement]:
+        """Return the placement groups."""
+        return [Placement(*one) for one in self.reader.placements()]
 
     def labels(self) -> list[Label]:
         """Return the labels by number; the first one stands for none."""
@@ -282,21 +350,26 @@ class Session:
 
     # ---- ids, in hex
 
-    def task_id(self, own: int) -> str:
+    def task_tail(self, job: int) -> str:
+        """Return what the ids of all tasks of a job end with."""
+        return f"{self.nonce:016x}ffffffff{job_id(job)}"
+
+    def task_id(self, own: int, job: int) -> str:
         """Return the id of a task."""
-        return f"{own:016x}{self.nonce:016x}ffffffff{self.job_id()}"
+        return f"{own:016x}{self.task_tail(job)}"
 
-    def object_id(self, index: int, generation: int) -> str:
+    def object_id(self, index: int, generation: int, job: int) -> str:
         """Return the id of an object."""
-        return f"{index:08x}{generation:08x}{self.nonce:016x}ffffffff{self.job_id()}01000000"
+        return f"{index:08x}{generation:08x}{self.task_tail(job)}01000000"
 
-    def actor_id(self, index: int, generation: int) -> str:
+    def actor_id(self, index: int, generation: int, job: int) -> str:
         """Return the id of an actor."""
-        return f"{index:08x}{generation:08x}{self.nonce >> 32:08x}{self.job_id()}"
+        return f"{index:08x}{generation:08x}{self.nonce >> 32:08x}{job_id(job)}"
 
-    def job_id(self, number: int = 1) -> str:
-        """Return the id of a job."""
-        return number.to_bytes(4, "little").hex()
+    def placement_id(self, group: Placement) -> str:
+        """Return the id of a placement group."""
+        nonce = f"{self.nonce:016x}"[:12]
+        return f"{group.place:08x}{group.generation:08x}{nonce}{job_id(group.job)}"
 
     def worker_id(self, pid: int) -> str:
         """Return the id of a process."""

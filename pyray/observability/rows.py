@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyray.observability import memory, records
-from pyray.observability.tasks import actor_rows, group_id, task_rows
+from pyray.observability.records import job_id
+from pyray.observability.tasks import actor_rows
 
 if TYPE_CHECKING:
     from pyray.observability.records import Session
 
 IP = "127.0.0.1"
 PLACEMENT_STATES = ("", "PENDING", "CREATED", "REMOVED", "PENDING")
-INFEASIBLE = 4
+CREATED, INFEASIBLE = 2, 4
+SCHEDULING_STATES = {CREATED: "FINISHED", INFEASIBLE: "INFEASIBLE"}
 
 
 def object_rows(session: Session, *, detail: bool) -> Iterator[dict[str, Any]]:
@@ -105,10 +107,10 @@ def node_rows(session: Session, *, detail: bool) -> Iterator[dict[str, Any]]:
 def job_rows(session: Session, *, detail: bool) -> Iterator[dict[str, Any]]:
     """Yield a row for each driver."""
     for slot in session.slots():
-        if records.SLOT_KINDS[slot.kind] != "DRIVER":
+        if records.SLOT_KINDS[slot.kind] != "DRIVER" or not slot.job:
             continue
         row: dict[str, Any] = {
-            "job_id": session.job_id(),
+            "job_id": job_id(slot.job),
             "submission_id": None,
             "entrypoint": _command_line(slot.pid),
             "type": "DRIVER",
@@ -117,7 +119,7 @@ def job_rows(session: Session, *, detail: bool) -> Iterator[dict[str, Any]]:
         if detail:
             row |= {
                 "driver_info": {
-                    "id": session.job_id(),
+                    "id": job_id(slot.job),
                     "node_ip_address": IP,
                     "pid": str(slot.pid),
                 },
@@ -135,29 +137,27 @@ def _command_line(pid: int) -> str:
 
 def placement_rows(session: Session, *, detail: bool) -> Iterator[dict[str, Any]]:
     """Yield a row for each placement group."""
-    for index, generation, state, _, name, demands in session.reader.placements():
+    for group in session.placements():
         row: dict[str, Any] = {
-            "placement_group_id": group_id(session, index, generation),
-            "name": name,
-            "creator_job_id": session.job_id(),
-            "state": PLACEMENT_STATES[state],
+            "placement_group_id": session.placement_id(group),
+            "name": group.name,
+            "creator_job_id": job_id(group.job),
+            "state": PLACEMENT_STATES[group.state],
         }
         if detail:
             row |= {
                 "bundles": [
                     {
                         "bundle_index": number,
-                        "node_id": session.node_id() if state == 2 else None,
+                        "node_id": session.node_id() if group.state == CREATED else None,
                         "unit_resources": {
                             resource: units / 10_000 for resource, units in demand.items()
                         },
                     }
-                    for number, demand in enumerate(demands)
+                    for number, demand in enumerate(group.demands)
                 ],
-                "is_detached": False,
-                "stats": {"scheduling_state": "INFEASIBLE" if state == INFEASIBLE else "QUEUED"}
-                if state != 2
-                else {"scheduling_state": "FINISHED"},
+                "is_detached": group.is_detached,
+                "stats": {"scheduling_state": SCHEDULING_STATES.get(group.state, "QUEUED")},
             }
         yield row
 
@@ -172,6 +172,7 @@ def environment_rows(session: Session, *, detail: bool) -> Iterator[dict[str, An
         row: dict[str, Any] = {
             "runtime_env": {"environment": number},
             "success": True,
+            "creation_time_ms": None,
             "node_id": session.node_id(),
         }
         if detail:
@@ -180,7 +181,6 @@ def environment_rows(session: Session, *, detail: bool) -> Iterator[dict[str, An
 
 
 ROWS = {
-    "tasks": task_rows,
     "actors": actor_rows,
     "objects": object_rows,
     "workers": worker_rows,
@@ -189,4 +189,4 @@ ROWS = {
     "placement_groups": placement_rows,
     "runtime_envs": environment_rows,
 }
-"""Resource -> function that yields its rows."""
+"""Resource -> function that yields its rows; tasks have `TaskRows`."""

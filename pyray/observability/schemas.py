@@ -241,7 +241,7 @@ class RuntimeEnvState(StateSchema):
 
     runtime_env: dict[str, Any] = column()
     success: bool = column()
-    creation_time_ms: float | None = column(detail=True, filterable=False)
+    creation_time_ms: float | None = column(filterable=False)
     node_id: str = column()
     ref_cnt: int | None = column(detail=True, filterable=False)
     error: str | None = column(detail=True)

@@ -113,7 +113,7 @@ def _task_slice(session: Session, event: Event, row: int) -> dict[str, Any]:
     name = session.label(event.label) if event.label > 1 else text_of(event.name)
     state = "FAILED" if event.flags & records.FAILED else "FINISHED"
     arguments: dict[str, Any] = {
-        "task_id": session.task_id(event.id),
+        "task_id": session.task_id(event.id, event.job),
         "attempt": event.attempt,
         "state": state,
         "waited_us": (event.started_ns - event.submitted_ns) / 1000,

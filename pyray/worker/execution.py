@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pyray import _core, exceptions, settings
+from pyray.actor_handle import actor_id_of
 from pyray.errors.task_error import RayTaskError, serializable_cause
 from pyray.errors.tracebacks import format_traceback
 from pyray.runtime_context import current_task_id
@@ -97,7 +98,7 @@ def _place() -> dict[str, Any]:
     handle = _core.current_actor_handle()
     if handle is not None and _core.has_actor():
         place["actor_repr"] = _core.actor_repr() or None  # not shown when it is broken
-        place["actor_id"] = (handle.binary()[:12] + b"\x01\x00\x00\x00").hex()  # an ActorID
+        place["actor_id"] = actor_id_of(handle).hex()
     return place
 
 

@@ -16,7 +16,6 @@ from pyray.settings import SESSION_FOLDER
 SESSION_BYTES = 10 << 20
 MOST_BYTES = 1 << 20
 LEAST_BYTES = 16 << 10
-JOB = "01000000"
 
 
 class LogFile:
@@ -54,7 +53,7 @@ class LogFile:
         self._size = os.fstat(self._fd).st_size
 
 
-def files_of(worker_id: str) -> tuple[LogFile, LogFile] | None:
+def files_of(worker_id: str, job_id: str) -> tuple[LogFile, LogFile] | None:
     """Return the files of this worker, (.out, .err); None when the session has no folder."""
     folder = SESSION_FOLDER.text()
     if not folder or not (logs := Path(folder) / "logs").is_dir():
@@ -62,6 +61,6 @@ def files_of(worker_id: str) -> tuple[LogFile, LogFile] | None:
     with contextlib.suppress(OSError):
         others = sum(1 for _ in logs.iterdir())
         most = max(LEAST_BYTES, min(MOST_BYTES, SESSION_BYTES // (2 * (others + 2))))
-        name = f"worker-{worker_id}-{JOB}-{os.getpid()}"
+        name = f"worker-{worker_id}-{job_id}-{os.getpid()}"
         return LogFile(logs / f"{name}.out", most), LogFile(logs / f"{name}.err", most)
     return None

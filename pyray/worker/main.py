@@ -128,7 +128,10 @@ def _prepare_process(
     note = None
     if journal_fd is not None:
         note = functools.partial(_note, Journal(journal_fd, crashes=True))
-    files = log_files.files_of(f"{os.getpid():016x}{_core.nonce():040x}")  # as get_worker_id()
+    files = log_files.files_of(
+        f"{os.getpid():016x}{_core.nonce():040x}",  # as get_worker_id()
+        _core.own_job().to_bytes(4, "little").hex(),
+    )
     sys.stdout, sys.stderr = output.redirect(
         prefixed=log_to_driver, note=note, repeats=repeats, files=files
     )

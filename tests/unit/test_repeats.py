@@ -105,14 +105,14 @@ def test_log_files_are_in_the_session_s_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(SESSION_FOLDER.variable, raising=False)
-    assert files_of("abc") is None
+    assert files_of("abc", "02000000") is None
     monkeypatch.setenv(SESSION_FOLDER.variable, str(tmp_path))
-    assert files_of("abc") is None
+    assert files_of("abc", "02000000") is None
     (tmp_path / "logs").mkdir()
-    files = files_of("abc")
+    files = files_of("abc", "02000000")
     assert files is not None
     assert [file.path.name for file in files] == [
-        f"worker-abc-01000000-{os.getpid()}.{kind}" for kind in ("out", "err")
+        f"worker-abc-02000000-{os.getpid()}.{kind}" for kind in ("out", "err")
     ]
     for file in files:
         file.write(b"")

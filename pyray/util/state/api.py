@@ -6,8 +6,9 @@ this user on this machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
 
 from pyray.observability import logs
 from pyray.observability import queries as state
@@ -27,6 +28,9 @@ from pyray.observability.schemas import (
 )
 
 Filters = list[tuple[str, str, Any]] | None
+Row = TypeVar("Row")
+Found_co = TypeVar("Found_co", covariant=True)
+Made = TypeVar("Made", bound=Callable[..., Any])
 
 
 class StateApiClient:
@@ -68,346 +72,177 @@ class StateApiClient:
 
     def summary(self, resource: str) -> dict[str, Any]:
         """Return a summary of tasks, actors or objects."""
-        make = {
-            "tasks": state.task_summary,
-            "actors": state.actor_summary,
-            "objects": state.object_summary,
-        }[resource]
-        return {"cluster": make(self._session)}
+        return {"cluster": state.SUMMARIES[resource](self._session)}
 
 
-def list_tasks(
-    address: str | None = None,
-    filters: Filters = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-    raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002
-    _explain: bool = False,  # noqa: FBT001, FBT002
-) -> list[TaskState]:
-    """Return the tasks of a session.
-
-    Those that run and wait come first, then those that ended, the last ones first: at least the
-    last 100,000 attempts of a session.
+class Lister(Protocol[Row]):
+    """Returns rows of one kind.
 
     Args:
         address: The session; see the module.
-        filters: (column, "=" or "!=", value); a task must pass all of them. Texts are compared
+        filters: (column, "=" or "!=", value); a row must pass all of them. Texts are compared
             whatever their case.
         limit: At most so many, after filtering.
         timeout: Accepted: nothing that is asked here waits for anybody.
         detail: Whether to fill the fields that are shown on demand.
         raise_on_missing_output: Accepted: nothing can be missing.
+        _explain: Warn about what is left out.
     """
-    del timeout, raise_on_missing_output
-    client = StateApiClient(address)
-    return client.list("tasks", filters, limit, detail=detail, explain=_explain)
+
+    def __call__(
+        self,
+        address: str | None = None,
+        filters: Filters = None,
+        limit: int = DEFAULT_LIMIT,
+        timeout: int = DEFAULT_RPC_TIMEOUT,
+        detail: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
+        raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002
+        _explain: bool = False,  # noqa: FBT001, FBT002
+    ) -> list[Row]:
+        """Return rows."""
 
 
-def list_actors(
-    address: str | None = None,
-    filters: Filters = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-    raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002
-    _explain: bool = False,  # noqa: FBT001, FBT002
-) -> list[ActorState]:
-    """Return the actors of a session.
+class Getter(Protocol[Found_co]):
+    """Returns what has an id.
 
-    Living ones first, then those that died, the last ones first.
+    Args:
+        id: As lists tell it.
+        address: The session; see the module.
+        timeout: Accepted.
+        _explain: Accepted.
+    """
+
+    def __call__(
+        self,
+        id: str,  # noqa: A002  (Ray's name)
+        address: str | None = None,
+        timeout: int = DEFAULT_RPC_TIMEOUT,
+        _explain: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
+    ) -> Found_co:
+        """Return what has the id."""
+
+
+class Summary(Protocol):
+    """Returns counts.
 
     Args:
         address: The session; see the module.
-        filters: (column, "=" or "!=", value); a actor must pass all of them. Texts are compared
-            whatever their case.
-        limit: At most so many, after filtering.
-        timeout: Accepted: nothing that is asked here waits for anybody.
-        detail: Whether to fill the fields that are shown on demand.
-        raise_on_missing_output: Accepted: nothing can be missing.
+        timeout: Accepted.
+        raise_on_missing_output: Accepted.
+        _explain: Accepted.
     """
-    del timeout, raise_on_missing_output
-    client = StateApiClient(address)
-    return client.list("actors", filters, limit, detail=detail, explain=_explain)
+
+    def __call__(
+        self,
+        address: str | None = None,
+        timeout: int = DEFAULT_RPC_TIMEOUT,
+        raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002  (as in Ray)
+        _explain: bool = False,  # noqa: FBT001, FBT002
+    ) -> dict[str, Any]:
+        """Return counts."""
 
 
-def list_objects(
-    address: str | None = None,
-    filters: Filters = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-    raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002
-    _explain: bool = False,  # noqa: FBT001, FBT002
-) -> list[ObjectState]:
-    """Return the objects of a session.
-
-    One row for each holder of each object; the largest objects first.
-
-    Args:
-        address: The session; see the module.
-        filters: (column, "=" or "!=", value); a object must pass all of them. Texts are compared
-            whatever their case.
-        limit: At most so many, after filtering.
-        timeout: Accepted: nothing that is asked here waits for anybody.
-        detail: Whether to fill the fields that are shown on demand.
-        raise_on_missing_output: Accepted: nothing can be missing.
-    """
-    del timeout, raise_on_missing_output
-    client = StateApiClient(address)
-    return client.list("objects", filters, limit, detail=detail, explain=_explain)
+def _named(made: Made, name: str, about: str, kind: type) -> Made:
+    """Give a function that was made below its name and documentation."""
+    made.__name__ = made.__qualname__ = name
+    arguments = inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[2]
+    made.__doc__ = f"{about}\n\n{arguments}"
+    return made
 
 
-def list_workers(
-    address: str | None = None,
-    filters: Filters = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-    raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002
-    _explain: bool = False,  # noqa: FBT001, FBT002
-) -> list[WorkerState]:
-    """Return the workers of a session.
+def _lister(resource: str, about: str) -> Lister[Any]:
+    def lister(
+        address: str | None = None,
+        filters: Filters = None,
+        limit: int = DEFAULT_LIMIT,
+        timeout: int = DEFAULT_RPC_TIMEOUT,
+        detail: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
+        raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002
+        _explain: bool = False,  # noqa: FBT001, FBT002
+    ) -> list[Any]:
+        del timeout, raise_on_missing_output
+        client = StateApiClient(address)
+        return client.list(resource, filters, limit, detail=detail, explain=_explain)
 
-    Workers and drivers that live.
-
-    Args:
-        address: The session; see the module.
-        filters: (column, "=" or "!=", value); a worker must pass all of them. Texts are compared
-            whatever their case.
-        limit: At most so many, after filtering.
-        timeout: Accepted: nothing that is asked here waits for anybody.
-        detail: Whether to fill the fields that are shown on demand.
-        raise_on_missing_output: Accepted: nothing can be missing.
-    """
-    del timeout, raise_on_missing_output
-    client = StateApiClient(address)
-    return client.list("workers", filters, limit, detail=detail, explain=_explain)
+    return _named(lister, f"list_{resource}", about, Lister)
 
 
-def list_nodes(
-    address: str | None = None,
-    filters: Filters = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-    raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002
-    _explain: bool = False,  # noqa: FBT001, FBT002
-) -> list[NodeState]:
-    """Return the nodes of a session.
+def _getter(resource: str, name: str, about: str) -> Getter[Any]:
+    def getter(
+        id: str,  # noqa: A002  (Ray's name)
+        address: str | None = None,
+        timeout: int = DEFAULT_RPC_TIMEOUT,
+        _explain: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
+    ) -> Any:
+        del timeout, _explain
+        return StateApiClient(address).get(resource, id)
 
-    There is one.
-
-    Args:
-        address: The session; see the module.
-        filters: (column, "=" or "!=", value); a node must pass all of them. Texts are compared
-            whatever their case.
-        limit: At most so many, after filtering.
-        timeout: Accepted: nothing that is asked here waits for anybody.
-        detail: Whether to fill the fields that are shown on demand.
-        raise_on_missing_output: Accepted: nothing can be missing.
-    """
-    del timeout, raise_on_missing_output
-    client = StateApiClient(address)
-    return client.list("nodes", filters, limit, detail=detail, explain=_explain)
+    return _named(getter, name, about, Getter)
 
 
-def list_jobs(
-    address: str | None = None,
-    filters: Filters = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-    raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002
-    _explain: bool = False,  # noqa: FBT001, FBT002
-) -> list[JobState]:
-    """Return the jobs of a session.
+def _summary(resource: str, about: str) -> Summary:
+    def summary(
+        address: str | None = None,
+        timeout: int = DEFAULT_RPC_TIMEOUT,
+        raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002  (as in Ray)
+        _explain: bool = False,  # noqa: FBT001, FBT002
+    ) -> dict[str, Any]:
+        del timeout, raise_on_missing_output, _explain
+        return StateApiClient(address).summary(resource)
 
-    Drivers that are in the session.
-
-    Args:
-        address: The session; see the module.
-        filters: (column, "=" or "!=", value); a job must pass all of them. Texts are compared
-            whatever their case.
-        limit: At most so many, after filtering.
-        timeout: Accepted: nothing that is asked here waits for anybody.
-        detail: Whether to fill the fields that are shown on demand.
-        raise_on_missing_output: Accepted: nothing can be missing.
-    """
-    del timeout, raise_on_missing_output
-    client = StateApiClient(address)
-    return client.list("jobs", filters, limit, detail=detail, explain=_explain)
+    return _named(summary, f"summarize_{resource}", about, Summary)
 
 
-def list_placement_groups(
-    address: str | None = None,
-    filters: Filters = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-    raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002
-    _explain: bool = False,  # noqa: FBT001, FBT002
-) -> list[PlacementGroupState]:
-    """Return the placement groups of a session.
+list_tasks: Lister[TaskState] = _lister(
+    "tasks",
+    "Return tasks: those that run and wait, then those that ended, the last ones first. At least "
+    "the last 100,000 attempts of a session are known.",
+)
+list_actors: Lister[ActorState] = _lister(
+    "actors", "Return actors: living ones first, then those that died, the last ones first."
+)
+list_objects: Lister[ObjectState] = _lister(
+    "objects", "Return objects: a row for each holder of each of them, the largest first."
+)
+list_workers: Lister[WorkerState] = _lister("workers", "Return workers and drivers.")
+list_nodes: Lister[NodeState] = _lister("nodes", "Return the machine.")
+list_jobs: Lister[JobState] = _lister("jobs", "Return the drivers that are in the session.")
+list_placement_groups: Lister[PlacementGroupState] = _lister(
+    "placement_groups", "Return the placement groups that are not removed."
+)
+list_runtime_envs: Lister[RuntimeEnvState] = _lister(
+    "runtime_envs", "Return the environments that workers have."
+)
 
-    Those that are not removed.
+get_task: Getter[TaskState | list[TaskState] | None] = _getter(
+    "tasks",
+    "get_task",
+    "Return the task with this id, a list if it was tried often, None if there is none.",
+)
+get_actor: Getter[ActorState | None] = _getter(
+    "actors", "get_actor", "Return the actor with this id, None if there is none."
+)
+get_objects: Getter[list[ObjectState]] = _getter(
+    "objects", "get_objects", "Return the holders of the object with this id, a row each."
+)
+get_worker: Getter[WorkerState | None] = _getter(
+    "workers", "get_worker", "Return the worker with this id, None if there is none."
+)
+get_node: Getter[NodeState | None] = _getter(
+    "nodes", "get_node", "Return the node with this id, None if there is none."
+)
+get_job: Getter[JobState | None] = _getter(
+    "jobs", "get_job", "Return the job with this id, None if there is none."
+)
+get_placement_group: Getter[PlacementGroupState | None] = _getter(
+    "placement_groups",
+    "get_placement_group",
+    "Return the placement group with this id, None if there is none.",
+)
 
-    Args:
-        address: The session; see the module.
-        filters: (column, "=" or "!=", value); a placement group must pass all of them. Texts are
-            compared whatever their case.
-        limit: At most so many, after filtering.
-        timeout: Accepted: nothing that is asked here waits for anybody.
-        detail: Whether to fill the fields that are shown on demand.
-        raise_on_missing_output: Accepted: nothing can be missing.
-    """
-    del timeout, raise_on_missing_output
-    client = StateApiClient(address)
-    return client.list("placement_groups", filters, limit, detail=detail, explain=_explain)
-
-
-def list_runtime_envs(
-    address: str | None = None,
-    filters: Filters = None,
-    limit: int = DEFAULT_LIMIT,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    detail: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-    raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002
-    _explain: bool = False,  # noqa: FBT001, FBT002
-) -> list[RuntimeEnvState]:
-    """Return the runtime envs of a session.
-
-    Those that workers have, beside the job's.
-
-    Args:
-        address: The session; see the module.
-        filters: (column, "=" or "!=", value); a runtime env must pass all of them. Texts are
-            compared whatever their case.
-        limit: At most so many, after filtering.
-        timeout: Accepted: nothing that is asked here waits for anybody.
-        detail: Whether to fill the fields that are shown on demand.
-        raise_on_missing_output: Accepted: nothing can be missing.
-    """
-    del timeout, raise_on_missing_output
-    client = StateApiClient(address)
-    return client.list("runtime_envs", filters, limit, detail=detail, explain=_explain)
-
-
-def get_task(
-    id: str,  # noqa: A002  (Ray's name)
-    address: str | None = None,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    _explain: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-) -> TaskState | list[TaskState] | None:
-    """Return the task with this id, a list if it was tried often, None if there is none."""
-    del timeout, _explain
-    found: TaskState | list[TaskState] | None = StateApiClient(address).get("tasks", id)
-    return found
-
-
-def get_actor(
-    id: str,  # noqa: A002  (Ray's name)
-    address: str | None = None,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    _explain: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-) -> ActorState | None:
-    """Return the actor with this id, None if there is none."""
-    del timeout, _explain
-    found: ActorState | None = StateApiClient(address).get("actors", id)
-    return found
-
-
-def get_objects(
-    id: str,  # noqa: A002  (Ray's name)
-    address: str | None = None,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    _explain: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-) -> list[ObjectState]:
-    """Return the holders of the object with this id, a row each."""
-    del timeout, _explain
-    found: list[ObjectState] = StateApiClient(address).get("objects", id)
-    return found
-
-
-def get_worker(
-    id: str,  # noqa: A002  (Ray's name)
-    address: str | None = None,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    _explain: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-) -> WorkerState | None:
-    """Return the worker with this id, None if there is none."""
-    del timeout, _explain
-    found: WorkerState | None = StateApiClient(address).get("workers", id)
-    return found
-
-
-def get_node(
-    id: str,  # noqa: A002  (Ray's name)
-    address: str | None = None,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    _explain: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-) -> NodeState | None:
-    """Return the node with this id, None if there is none."""
-    del timeout, _explain
-    found: NodeState | None = StateApiClient(address).get("nodes", id)
-    return found
-
-
-def get_job(
-    id: str,  # noqa: A002  (Ray's name)
-    address: str | None = None,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    _explain: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-) -> JobState | None:
-    """Return the job with this id, None if there is none."""
-    del timeout, _explain
-    found: JobState | None = StateApiClient(address).get("jobs", id)
-    return found
-
-
-def get_placement_group(
-    id: str,  # noqa: A002  (Ray's name)
-    address: str | None = None,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    _explain: bool = False,  # noqa: FBT001, FBT002  (as in Ray)
-) -> PlacementGroupState | None:
-    """Return the placement group with this id, None if there is none."""
-    del timeout, _explain
-    found: PlacementGroupState | None = StateApiClient(address).get("placement_groups", id)
-    return found
-
-
-def summarize_tasks(
-    address: str | None = None,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002  (as in Ray)
-    _explain: bool = False,  # noqa: FBT001, FBT002
-) -> dict[str, Any]:
-    """Count tasks by name and state: all there were, exactly."""
-    del timeout, raise_on_missing_output, _explain
-    return StateApiClient(address).summary("tasks")
-
-
-def summarize_actors(
-    address: str | None = None,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002  (as in Ray)
-    _explain: bool = False,  # noqa: FBT001, FBT002
-) -> dict[str, Any]:
-    """Count actors by class and state."""
-    del timeout, raise_on_missing_output, _explain
-    return StateApiClient(address).summary("actors")
-
-
-def summarize_objects(
-    address: str | None = None,
-    timeout: int = DEFAULT_RPC_TIMEOUT,
-    raise_on_missing_output: bool = True,  # noqa: FBT001, FBT002  (as in Ray)
-    _explain: bool = False,  # noqa: FBT001, FBT002
-) -> dict[str, Any]:
-    """Count objects by where they were made."""
-    del timeout, raise_on_missing_output, _explain
-    return StateApiClient(address).summary("objects")
+summarize_tasks = _summary("tasks", "Count tasks by name and state: all there were, exactly.")
+summarize_actors = _summary("actors", "Count actors by class and state.")
+summarize_objects = _summary("objects", "Count objects by where they were made.")
 
 
 def list_logs(

@@ -17,15 +17,14 @@ def engine_stats() -> dict[str, int]:
     """
     check_usable()
     cdef const pr_engine_root_t *root = pr_engine_root(&context)
-    cdef uint32_t idle = root.crew.idle_count, starting = root.crew.starting
+    cdef uint32_t starting = root.crew.starting
     cdef pr_index environment = root.environments
     while environment != PR_NONE:
-        idle += pr_environment_at(&context, environment).crew.idle_count
         starting += pr_environment_at(&context, environment).crew.starting
         environment = pr_environment_at(&context, environment).link
     return {
         "workers": root.worker_count,
-        "idle": idle,
+        "idle": count_idle(),
         "starting": starting + root.spawn_requests,
         "pending": context.header.pools[PR_POOL_TASK].used,
         "ready": root.ready_count,
@@ -36,6 +35,18 @@ def engine_stats() -> dict[str, int]:
         "deaths": root.deaths,
         "recoveries": context.header.recoveries,
     }
+
+
+def count_idle() -> int:
+    """How many workers have nothing to do."""
+    check_usable()
+    cdef const pr_engine_root_t *root = pr_engine_root(&context)
+    cdef uint32_t idle = root.crew.idle_count
+    cdef pr_index environment = root.environments
+    while environment != PR_NONE:
+        idle += pr_environment_at(&context, environment).crew.idle_count
+        environment = pr_environment_at(&context, environment).link
+    return idle
 
 
 def resources() -> dict[str, tuple[int, int]]:

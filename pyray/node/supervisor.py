@@ -31,6 +31,7 @@ from typing import Any, NoReturn
 
 import pyray
 from pyray import _core, as_ray
+from pyray.core_engine import CoreEngine
 from pyray.journal import Journals
 from pyray.node import service, session_folder, spill
 from pyray.node.door import Door, Guest
@@ -92,6 +93,7 @@ class Supervisor:
         folding = RepeatSettings.from_environment(os.environ)
         folds = settings["log_to_driver"] and folding.enabled
         self.repeats = Repeats(folding) if folds else None
+        self.engine = CoreEngine()  # for workers, who inherit it
 
     def _open_door(self) -> Door:
         settings = self.settings
@@ -153,7 +155,7 @@ class Supervisor:
         times = [self.next_fork_s] if self.next_fork_s > now else []
         others = (self.door.next_look_s(), self.service.next_start_s())
         times += [look_s for look_s in others if look_s is not None]
-        if _core.engine_stats()["idle"] > self.settings["keep_idle"]:
+        if _core.count_idle() > self.settings["keep_idle"]:
             times.append(self.next_trim_s)
         if self.slots and (look_s := self.memory.next_look_s) is not None:
             times.append(look_s)
@@ -206,6 +208,7 @@ class Supervisor:
             worker_main.run(
                 slot,
                 journal_fd,
+                engine=self.engine,
                 log_to_driver=marked,
                 repeats=self.repeats if guest is None else None,
                 logging_config=self.settings["logging_config"],

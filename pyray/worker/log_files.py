@@ -2,14 +2,14 @@
 
 They lie in the session's folder and go with it. A file that has grown to `MOST_BYTES` becomes
 `.out.1`, and the one that had that name goes: with many workers, each keeps less, so that a session
-stays within about 10 MB (`SESSION_BYTES`).
+stays within about 10 MB (`SESSION_BYTES`). A worker that prints nothing spends nothing on them:
+every page of the interpreter that it writes to as it starts is a page to copy.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 
 from pyray.settings import SESSION_FOLDER
 
@@ -23,20 +23,23 @@ class LogFile:
 
     Args:
         path: Where it is.
-        most_bytes: When it is put aside.
+        most_bytes: When it is put aside; None: at its share of what a session may keep.
     """
 
-    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
-        self.path, self.most_bytes = path, most_bytes
+    def __init__(self, path: str, most_bytes: int | None = None) -> None:
+        self.path = path
+        self._most_bytes = most_bytes
         self._fd = -1
         self._size = 0
 
     def write(self, data: bytes) -> None:
         """Append; a disk that is full, or a folder that is gone, costs the line only."""
         with contextlib.suppress(OSError):
-            if self._fd < 0 or self._size >= self.most_bytes:
+            if self._most_bytes is None:
+                self._most_bytes = _share(os.path.dirname(self.path))  # noqa: PTH120
+            if self._fd < 0 or self._size >= self._most_bytes:
                 self._open()
-            self._size += os.write(self._fd, data[-self.most_bytes :])
+            self._size += os.write(self._fd, data[-self._most_bytes :])
 
     def close(self) -> None:
         """Close it."""
@@ -47,20 +50,22 @@ class LogFile:
     def _open(self) -> None:
         if self._fd >= 0:
             self.close()
-            self.path.replace(self.path.with_name(self.path.name + ".1"))
+            os.replace(self.path, f"{self.path}.1")  # noqa: PTH105
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._fd = os.open(self.path, flags, 0o600)
         self._size = os.fstat(self._fd).st_size
 
 
+def _share(logs: str) -> int:
+    """Return how large a file may become beside those that are there."""
+    others = len(os.listdir(logs))  # noqa: PTH208
+    return max(LEAST_BYTES, min(MOST_BYTES, SESSION_BYTES // (2 * (others + 2))))
+
+
 def files_of(worker_id: str, job_id: str) -> tuple[LogFile, LogFile] | None:
     """Return the files of this worker, (.out, .err); None when the session has no folder."""
     folder = SESSION_FOLDER.text()
-    if not folder or not (logs := Path(folder) / "logs").is_dir():
+    if not folder or not os.path.isdir(logs := f"{folder}/logs"):  # noqa: PTH112
         return None
-    with contextlib.suppress(OSError):
-        others = sum(1 for _ in logs.iterdir())
-        most = max(LEAST_BYTES, min(MOST_BYTES, SESSION_BYTES // (2 * (others + 2))))
-        name = f"worker-{worker_id}-{job_id}-{os.getpid()}"
-        return LogFile(logs / f"{name}.out", most), LogFile(logs / f"{name}.err", most)
-    return None
+    name = f"{logs}/worker-{worker_id}-{job_id}-{os.getpid()}"
+    return LogFile(f"{name}.out"), LogFile(f"{name}.err")

@@ -11,7 +11,6 @@ import contextlib
 import functools
 import os
 import pickle
-import random
 import signal
 import sys
 import traceback
@@ -20,7 +19,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyray import _core, gpus, runtime
-from pyray.core_engine import CoreEngine
 from pyray.exceptions import RuntimeEnvSetupError
 from pyray.journal import Journal
 from pyray.logging_config import LoggingConfig
@@ -29,6 +27,7 @@ from pyray.settings import WORKER_PID
 from pyray.worker import actor_life, actor_loops, debugger, execution, log_files, output
 
 if TYPE_CHECKING:
+    from pyray.core_engine import CoreEngine
     from pyray.worker.repeats import Repeats
 
 _core.on_actor_class(actor_loops.set_up)
@@ -54,13 +53,17 @@ def run(  # noqa: PLR0913  (what its supervisor was told)
     slot: int,
     journal_fd: int | None,
     *,
+    engine: CoreEngine,
     log_to_driver: bool,
     repeats: Repeats | None,
     logging_config: dict[str, Any] | None,
     environment: str,
     namespace: str,
 ) -> NoReturn:
-    """Be the worker of this slot until the session ends; never returns."""
+    """Be the worker of this slot until the session ends; never returns.
+
+    What can be made before the fork (`engine`) is, since it would be made anew in each worker.
+    """
     status = 1
     try:
         _prepare_process(journal_fd, log_to_driver=log_to_driver, repeats=repeats)
@@ -68,7 +71,6 @@ def run(  # noqa: PLR0913  (what its supervisor was told)
         debugger.install()
         if logging_config:
             LoggingConfig(**logging_config).apply()
-        engine = CoreEngine()
         runtime.set_engine(engine, namespace=namespace, is_worker=True)
         _enter_environment(engine, environment)
         _core.set_retry_hook(execution.pause_before_retry)
@@ -119,8 +121,7 @@ def _prepare_process(
     os.setsid()  # a process group of its own: what a task starts can be ended with it
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as in any Python: BrokenPipeError instead
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's
+    # SIGINT stays ignored: Ctrl-C is the driver's. So does SIGPIPE: BrokenPipeError instead.
     signal.signal(INTERRUPT, _interrupt)
     stacks.tell_kernel("oom_score_adj", str(WORKER_OOM_SCORE))
     stacks.name_process(stacks.WORKER_NAME)
@@ -135,7 +136,6 @@ def _prepare_process(
     sys.stdout, sys.stderr = output.redirect(
         prefixed=log_to_driver, note=note, repeats=repeats, files=files
     )
-    random.seed()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import random
 import time
 from typing import Any
 
@@ -276,3 +277,13 @@ def test_special_methods_are_called_as_others() -> None:
     with pytest.raises(AttributeError, match="'Sequence' object has no attribute '__iter__'"):
         _ = actor.__iter__
     assert copy.copy(actor) == actor
+
+
+def test_actors_have_random_numbers_of_their_own() -> None:
+    @ray.remote
+    class Dice:
+        def throw(self) -> float:
+            return random.random()
+
+    dice: list[Any] = [Dice.remote() for _ in range(3)]
+    assert len(set(ray.get([one.throw.remote() for one in dice]))) == 3

@@ -91,7 +91,7 @@ def test_long_line_is_cut_only_where_it_is_folded(writers: Writers) -> None:
 
 def test_log_file_stays_small(tmp_path: Path) -> None:
     path = tmp_path / "worker.out"
-    file = LogFile(path, 1000)
+    file = LogFile(str(path), 1000)
     for n in range(100):
         file.write(f"line {n:4}\n".encode() * 10)
     file.close()
@@ -111,11 +111,11 @@ def test_log_files_are_in_the_session_s_folder(
     (tmp_path / "logs").mkdir()
     files = files_of("abc", "02000000")
     assert files is not None
-    assert [file.path.name for file in files] == [
+    assert [Path(file.path).name for file in files] == [
         f"worker-abc-02000000-{os.getpid()}.{kind}" for kind in ("out", "err")
     ]
     for file in files:
         file.write(b"")
-        file.path.unlink()
+        Path(file.path).unlink()
         file.write(b"a folder that is gone costs nothing")
         file.close()

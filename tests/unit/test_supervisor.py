@@ -73,6 +73,7 @@ def test_workers_that_die_before_any_task_are_started_with_pauses(
 ) -> None:
     stats: Counter[str] = Counter()
     monkeypatch.setattr(supervisor._core, "engine_stats", lambda: stats)
+    monkeypatch.setattr(supervisor._core, "count_idle", lambda: 0)
     for _ in range(FUTILE_STARTS - 1):
         idle._slow_down(futile=True)
     stats["failed"] += 1  # that one had a task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator
 from types import ModuleType
@@ -27,7 +28,7 @@ class Member:
         return collective.get_rank(name), collective.get_collective_group_size(name)
 
     def run(self, name: str, tensor: Any, *args: Any, **kwargs: Any) -> Any:
-        tensor = tensor.copy()
+        tensor = copy.deepcopy(tensor)
         getattr(collective, name)(tensor, *args, **kwargs)
         return tensor
 
@@ -124,6 +125,32 @@ def test_wrong_use_is_refused(members: list[Any]) -> None:
         pyray.get(members[0].run.remote("broadcast", np.zeros(1), 7))
     with pytest.raises(ValueError, match="sizes differ"):
         run(members, "allreduce", [np.zeros(2), np.zeros(3), np.zeros(2)])
+    kinds = [np.zeros(2, "f4"), np.zeros(2), np.zeros(2)]
+    for name in ("allreduce", "reduce", "broadcast"):
+        with pytest.raises(ValueError, match="types differ"):
+            run(members, name, kinds)
+    with pytest.raises(RuntimeError, match="Unrecognized tensor type 'list'"):
+        pyray.get(members[0].run.remote("broadcast", [1, 2]))
+
+
+@pytest.mark.parametrize("count", [1, 1_001])
+def test_bfloat16_tensors_of_torch(members: list[Any], count: int) -> None:
+    torch = pytest.importorskip("torch")
+    values = [(torch.arange(count) % 50 + rank).to(torch.bfloat16) for rank in range(SIZE)]
+    stacked = torch.stack(values)
+    for op, right in (
+        (ReduceOp.SUM, stacked[0] + stacked[1] + stacked[2]),
+        (ReduceOp.PRODUCT, stacked[0] * stacked[1] * stacked[2]),
+        (ReduceOp.MIN, values[0]),
+        (ReduceOp.MAX, values[2]),
+    ):
+        for found in run(members, "allreduce", values, op=op):
+            assert torch.allclose(found.float(), right.float(), rtol=0.02)
+        assert torch.equal(run(members, "reduce", values, 2, op=op)[2], right)
+    for found in run(members, "broadcast", values, src_rank=1):
+        assert torch.equal(found, values[1])
+    with pytest.raises(ValueError, match="types differ"):
+        run(members, "broadcast", [values[0], values[1].view(torch.int16), values[2]])
 
 
 @pytest.mark.usefixtures("members")  # their class is in the store before

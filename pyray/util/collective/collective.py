@@ -12,6 +12,7 @@ from pyray.calls import get, put
 from pyray.creation import create_array
 from pyray.runtime_context import get_runtime_context
 from pyray.util.collective.coordinator import Coordinator
+from pyray.util.collective.tensors import check_same, kind_of, memory_of, reduction
 from pyray.util.collective.types import ReduceOp
 
 DEFAULT = "default"
@@ -143,53 +144,37 @@ def _group(name: str) -> Group:
     raise RuntimeError(f"The collective group {name!r} is not initialized in the process.")
 
 
-def _array(tensor: Any) -> Any:
-    """Return the numpy array that shares the tensor's memory."""
-    import numpy as np
-
-    if isinstance(tensor, np.ndarray):
-        return tensor
-    if type(tensor).__module__.partition(".")[0] == "torch" and tensor.device.type == "cpu":
-        return tensor.detach().numpy()
-    raise RuntimeError(f"Unrecognized tensor type {type(tensor).__name__!r}: numpy, or torch CPU")
-
-
-def _combine(op: ReduceOp) -> Any:
-    import numpy as np
-
-    return {
-        ReduceOp.SUM: np.add,
-        ReduceOp.PRODUCT: np.multiply,
-        ReduceOp.MIN: np.minimum,
-        ReduceOp.MAX: np.maximum,
-    }[op]
-
-
-def _reduce_part(parts: list[Any], first: int, last: int, op: ReduceOp) -> Any:
-    """Return the reduction of [first:last] of all, as an array in the store, not sealed."""
-    out = create_array(last - first, parts[0].dtype)
-    combine = _combine(op)
+def _reduce_part(parts: list[Any], op: ReduceOp, kind: str) -> Any:
+    """Return the reduction of all, as an array in the store, not sealed."""
+    out = create_array(len(parts[0]), parts[0].dtype)
+    combine = reduction(op, kind)
     if len(parts) == 1:
-        out[:] = parts[0][first:last]
+        out[:] = parts[0]
     else:
-        combine(parts[0][first:last], parts[1][first:last], out=out)
+        combine(parts[0], parts[1], out=out)
     for part in parts[2:]:
-        combine(out, part[first:last], out=out)
+        combine(out, part, out=out)
     return out
 
 
-def _gather(group: Group, array: Any) -> list[Any]:
+def _packed(tensor: Any) -> tuple[Any, str]:
+    """Return (reference to the flat contents, name of their type)."""
+    return put(memory_of(tensor).reshape(-1)), kind_of(tensor)
+
+
+def _fill(tensor: Any, box: tuple[Any, str]) -> None:
+    """Replace a tensor by what another member has packed."""
+    ref, kind = box
+    check_same("types", [kind_of(tensor), kind])
+    array = memory_of(tensor)
+    array[...] = get(ref).reshape(array.shape)
+
+
+def _gather(group: Group, tensor: Any) -> list[Any]:
     """Return the flat contents of all members, their own included; views on the store."""
-    refs = [box[0] for box in group.exchange([put(array.reshape(-1))])]
-    parts = get(refs)
-    if any(part.dtype != array.dtype for part in parts):
-        raise ValueError(f"the members' types differ: {[str(part.dtype) for part in parts]}")
-    return parts  # type: ignore[no-any-return]
-
-
-def _same_size(parts: list[Any]) -> None:
-    if len({len(part) for part in parts}) > 1:
-        raise ValueError(f"the members' sizes differ: {[len(part) for part in parts]}")
+    boxes = group.exchange(_packed(tensor))
+    check_same("types", [kind for _, kind in boxes])
+    return get([ref for ref, _ in boxes])  # type: ignore[no-any-return]
 
 
 def allreduce(tensor: Any, group_name: str = DEFAULT, op: ReduceOp = ReduceOp.SUM) -> None:
@@ -197,17 +182,19 @@ def allreduce(tensor: Any, group_name: str = DEFAULT, op: ReduceOp = ReduceOp.SU
 
     Each member reduces one share, in place: it gets that of the others, and gives it back reduced.
     """
-    group, array = _group(group_name), _array(tensor)
+    group, array, kind = _group(group_name), memory_of(tensor), kind_of(tensor)
     flat = array.reshape(-1)  # a copy, if it is not contiguous
+    combine = reduction(op, kind)
     edges = [len(flat) * n // group.size for n in range(group.size + 1)]
     shares = [flat[first:last] for first, last in itertools.pairwise(edges)]
     mine = shares[group.rank]
     given = [None if share is mine else put(share) for share in shares]
-    members = group.exchange((given, len(flat), str(flat.dtype)))
-    _same_form([size for _, size, _ in members], [kind for _, _, kind in members])
+    members = group.exchange((given, len(flat), kind))
+    check_same("sizes", [size for _, size, _ in members])
+    check_same("types", [kind for _, _, kind in members])
     for refs, _, _ in members:
         if refs[group.rank] is not None:
-            _combine(op)(mine, get(refs[group.rank]), out=mine)
+            combine(mine, get(refs[group.rank]), out=mine)
     del given, members
     for share, box in zip(shares, group.exchange([put(mine)]), strict=True):
         if share is not mine:
@@ -216,42 +203,42 @@ def allreduce(tensor: Any, group_name: str = DEFAULT, op: ReduceOp = ReduceOp.SU
         array[...] = flat.reshape(array.shape)
 
 
-def _same_form(sizes: list[int], kinds: list[str]) -> None:
-    if len(set(sizes)) > 1:
-        raise ValueError(f"the members' sizes differ: {sizes}")
-    if len(set(kinds)) > 1:
-        raise ValueError(f"the members' types differ: {kinds}")
-
-
 def reduce(
     tensor: Any, dst_rank: int = 0, group_name: str = DEFAULT, op: ReduceOp = ReduceOp.SUM
 ) -> None:
     """Replace the tensor of `dst_rank` by the reduction of all."""
-    group, array = _group(group_name), _array(tensor)
+    group = _group(group_name)
     _check_rank(group, dst_rank)
-    parts = _gather(group, array)
+    parts = _gather(group, tensor)
     if group.rank == dst_rank:
-        _same_size(parts)
-        array[...] = _reduce_part(parts, 0, len(parts[0]), op).reshape(array.shape)
+        _replace(tensor, parts, op)
+
+
+def _replace(tensor: Any, parts: list[Any], op: ReduceOp) -> None:
+    """Replace a tensor by the reduction of parts that have its type."""
+    check_same("sizes", [len(part) for part in parts])
+    array = memory_of(tensor)
+    array[...] = _reduce_part(parts, op, kind_of(tensor)).reshape(array.shape)
 
 
 def broadcast(tensor: Any, src_rank: int = 0, group_name: str = DEFAULT) -> None:
     """Replace each member's tensor by that of `src_rank`."""
-    group, array = _group(group_name), _array(tensor)
+    group = _group(group_name)
     _check_rank(group, src_rank)
     is_source = group.rank == src_rank
-    boxes = group.exchange([put(array.reshape(-1))] if is_source else [])
+    boxes = group.exchange(_packed(tensor) if is_source else None)
     if not is_source:
-        array[...] = get(boxes[src_rank][0]).reshape(array.shape)
+        _fill(tensor, boxes[src_rank])
 
 
 def allgather(tensor_list: list[Any], tensor: Any, group_name: str = DEFAULT) -> None:
     """Fill the list's tensors with those of all members, in order."""
-    group, array = _group(group_name), _array(tensor)
+    group = _group(group_name)
     if len(tensor_list) != group.size:
         raise RuntimeError(f"expected a list of {group.size} tensors, got {len(tensor_list)}")
-    for target, part in zip(tensor_list, _gather(group, array), strict=True):
-        into = _array(target)
+    check_same("types", [kind_of(one) for one in (tensor, *tensor_list)])
+    for target, part in zip(tensor_list, _gather(group, tensor), strict=True):
+        into = memory_of(target)
         into[...] = part.reshape(into.shape)
 
 
@@ -259,13 +246,13 @@ def reducescatter(
     tensor: Any, tensor_list: list[Any], group_name: str = DEFAULT, op: ReduceOp = ReduceOp.SUM
 ) -> None:
     """Replace `tensor` by the reduction of all members' `tensor_list[rank]`."""
-    group, array = _group(group_name), _array(tensor)
+    group = _group(group_name)
     if len(tensor_list) != group.size:
         raise RuntimeError(f"expected a list of {group.size} tensors, got {len(tensor_list)}")
-    boxes = group.exchange([put(_array(one).reshape(-1)) for one in tensor_list])
-    parts = get([box[group.rank] for box in boxes])
-    _same_size(parts)
-    array[...] = _reduce_part(parts, 0, len(parts[0]), op).reshape(array.shape)
+    members = group.exchange([_packed(one) for one in tensor_list])
+    boxes = [boxes[group.rank] for boxes in members]
+    check_same("types", [kind_of(tensor), *(kind for _, kind in boxes)])
+    _replace(tensor, get([ref for ref, _ in boxes]), op)
 
 
 def barrier(group_name: str = DEFAULT) -> None:
@@ -279,19 +266,18 @@ def send(tensor: Any, dst_rank: int, group_name: str = DEFAULT) -> None:
     _check_rank(group, dst_rank)
     if dst_rank == group.rank:
         raise RuntimeError(f"The destination rank '{dst_rank}' is self.")
-    box = [put(_array(tensor).reshape(-1))]
-    get(group.coordinator.send.remote(group.next_message(group.rank, dst_rank), box))
+    key = group.next_message(group.rank, dst_rank)
+    get(group.coordinator.send.remote(key, _packed(tensor)))
 
 
 def recv(tensor: Any, src_rank: int, group_name: str = DEFAULT) -> None:
     """Replace a tensor by the one that a member has sent."""
-    group, array = _group(group_name), _array(tensor)
+    group = _group(group_name)
     _check_rank(group, src_rank)
     if src_rank == group.rank:
         raise RuntimeError(f"The source rank '{src_rank}' is self.")
     key = group.next_message(src_rank, group.rank)
-    (ref,) = get(group.coordinator.receive.remote(key, src_rank))
-    array[...] = get(ref).reshape(array.shape)
+    _fill(tensor, get(group.coordinator.receive.remote(key, src_rank)))
 
 
 def _check_rank(group: Group, rank: int) -> None:

@@ -140,8 +140,7 @@ class ActorClass(RemoteCallable):
         keeps = any(
             self._options.get(name) for name in ("num_cpus", "num_gpus", "memory", "resources")
         )
-        default_cpus = 0 if keeps else 1
-        demand = demand_of(self._options, default_cpus=default_cpus)
+        demand = demand_of(self._options, default_cpus=1)
         spec = TaskSpec(
             f"{self.__name__}.__init__",
             1,

@@ -16,24 +16,16 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any
 
+from pyray.absent import ABSENT
+
 RAY_VERSION = "2.60.0"
 """The version of Ray whose names and behaviour pyray follows."""
 
-ELSEWHERE = {
-    "data": "use Arrow, Polars or pandas inside of tasks",
-    "train": "call the training library inside of an actor",
-    "tune": "submit one task for each trial",
-    "serve": "use a web server with actors behind it",
-    "rllib": "run the environments as actors",
-    "workflow": "it has been removed from Ray as well",
-    "autoscaler": "there is one machine",
-}
-"""Parts of Ray that pyray does not have, and what to do instead."""
-
 
 def _reason(name: str) -> str:
-    part = name.split(".")[1]
-    hint = f": {ELSEWHERE[part]}" if part in ELSEWHERE else ""
+    inner = name.partition(".")[2]
+    hint = ABSENT.get(inner) or ABSENT.get(inner.partition(".")[0])
+    hint = f": {hint}" if hint else ""
     return f"No module named {name!r}: pyray stands in for Ray here and has no {name}{hint}."
 
 
@@ -85,7 +77,7 @@ class _RayModule(types.ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         """Return the name of `pyray`, or a module of it."""
-        if name in ELSEWHERE:
+        if name in ABSENT:
             raise AttributeError(_reason(f"ray.{name}"))
         return getattr(sys.modules["pyray"], name)
 

@@ -280,6 +280,10 @@ def placement_group_table(placement_group: PlacementGroup | None = None) -> dict
     return _described(found)
 
 
+_SCHEDULING = {"CREATED": "FINISHED", "PENDING": "QUEUED"}
+"""Ray's words for how far the scheduling of a group in this state is, where it has others."""
+
+
 def _described(found: Placement) -> dict[str, Any]:
     node = runtime.engine().nodes()[0]["NodeID"] if found.state == "CREATED" else None
     state = "PENDING" if found.state == "INFEASIBLE" else found.state
@@ -290,7 +294,10 @@ def _described(found: Placement) -> dict[str, Any]:
         "bundles_to_node_id": dict.fromkeys(range(len(found.bundles)), node or ""),
         "strategy": found.strategy,
         "state": state,
-        "stats": {"scheduling_state": found.state, "why": _why(found)},
+        "stats": {
+            "scheduling_state": _SCHEDULING.get(found.state, found.state),
+            "why": _why(found),
+        },
     }
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 __all__ = ["RuntimeEnv", "RuntimeEnvConfig"]
 
@@ -119,7 +119,9 @@ def _config(name: str, value: Any) -> None:
     if not isinstance(value, Mapping):
         raise TypeError(f"runtime_env['{name}'] must be a dictionary, got {type(value)}")
     timeout = value.get("setup_timeout_seconds", 1)
-    if not isinstance(timeout, int) or (timeout <= 0 and timeout != -1):
+    if not isinstance(timeout, int):
+        raise TypeError(f"setup_timeout_seconds must be of type int, got: {type(timeout)}")
+    if timeout <= 0 and timeout != -1:
         raise ValueError(
             f"setup_timeout_seconds must be greater than zero or equal to -1, got: {timeout!r}"
         )
@@ -226,6 +228,11 @@ class RuntimeEnv(dict[str, Any]):
         """Return the fields in JSON; what JSON does not have is shown."""
         return json.dumps(self, sort_keys=True, default=repr)
 
+    @classmethod
+    def deserialize(cls, serialized_runtime_env: str) -> Self:
+        """Return the environment that `serialize` described."""
+        return cls(**json.loads(serialized_runtime_env))
+
     def env_vars(self) -> dict[str, str]:
         """Return the environment variables."""
         return dict(self.get("env_vars", {}))
@@ -233,3 +240,19 @@ class RuntimeEnv(dict[str, Any]):
     def working_dir(self) -> str:
         """Return the working directory, "" if there is none."""
         return str(self.get("working_dir", ""))
+
+    def py_modules(self) -> list[str]:
+        """Return the modules of one's own, as texts."""
+        return [str(module) for module in self.get("py_modules", [])]
+
+    def has_working_dir(self) -> bool:
+        """Return whether there is a working directory."""
+        return bool(self.get("working_dir"))
+
+    def has_pip(self) -> bool:
+        """Return whether packages are asked for by `pip`."""
+        return bool(self.get("pip"))
+
+    def has_uv(self) -> bool:
+        """Return whether packages are asked for by `uv`."""
+        return bool(self.get("uv"))

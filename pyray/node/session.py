@@ -174,7 +174,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
     _forget_inherited()
     machine_arguments = dict(zip(MACHINE, (num_cpus, num_gpus, resources, labels), strict=True))
     machine_arguments["object_store_memory"] = object_store_memory
-    space = (job.ray_namespace if namespace is None else namespace) or ""
+    space = _checked_namespace(job.ray_namespace if namespace is None else namespace)
     found = None if local_mode else _session_to_join(address, machine_arguments)
     logs = _set_up_logging(logging_config)
     marks = log_to_driver and not _is_json(logging_config)
@@ -187,6 +187,12 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
     config.runtime_env, config.namespace = environment, space
     _begin(config, kwargs, local_mode=local_mode)
     return _context()
+
+
+def _checked_namespace(namespace: str | None) -> str:
+    if namespace is not None and not isinstance(namespace, str):
+        raise TypeError(f"The namespace must be a string, got {type(namespace)}")
+    return namespace or ""
 
 
 def _join(config: JoinConfig, others: dict[str, Any]) -> RayContext:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pyray.actors import ActorClass
@@ -77,7 +78,8 @@ class Queue:
         if block:
             await self.actor.put.remote([item], _checked(timeout))
         else:
-            await self.actor.put_nowait_batch.remote([item])
+            with _as_raised_here():
+                await self.actor.put_nowait_batch.remote([item])
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002  (queue's signature)
         """Take the first item; wait for one if `block`.
@@ -94,11 +96,13 @@ class Queue:
         """As `get`, for coroutines."""
         if block:
             return (await self.actor.get.remote(_checked(timeout)))[0]
-        return (await self.actor.get_nowait_batch.remote(1))[0]
+        with _as_raised_here():
+            return (await self.actor.get_nowait_batch.remote(1))[0]
 
     def put_nowait(self, item: Any) -> None:
         """Add an item, or raise Full."""
-        get(self.actor.put_nowait_batch.remote([item]))
+        with _as_raised_here():
+            get(self.actor.put_nowait_batch.remote([item]))
 
     def put_nowait_batch(self, items: Iterable[Any]) -> None:
         """Add all items, or none and raise Full."""
@@ -108,7 +112,8 @@ class Queue:
 
     def get_nowait(self) -> Any:
         """Take the first item, or raise Empty."""
-        return get(self.actor.get_nowait_batch.remote(1))[0]
+        with _as_raised_here():
+            return get(self.actor.get_nowait_batch.remote(1))[0]
 
     def get_nowait_batch(self, num_items: int) -> list[Any]:
         """Take the first items, as many as asked for, or none and raise Empty."""
@@ -130,6 +135,17 @@ class Queue:
         if self.actor is not None:
             kill(self.actor)
         self.actor = None
+
+
+@contextlib.contextmanager
+def _as_raised_here() -> Iterator[None]:
+    """Raise Full and Empty as they are, not as errors of the actor's task."""
+    try:
+        yield
+    except Full as error:
+        raise Full(str(getattr(error, "cause", error))) from None
+    except Empty as error:
+        raise Empty(str(getattr(error, "cause", error))) from None
 
 
 def _checked(timeout: float | None) -> float | None:

@@ -77,7 +77,7 @@ def map_unordered(
         **kwargs: Further arguments of `ray.wait`.
 
     Raises:
-        ValueError: If a size is below 1, or more is waited for than is under way.
+        ValueError: If a size is below 1.
         TypeError: If `fn` is no remote function.
 
     Example:
@@ -93,8 +93,8 @@ def map_unordered(
         raise TypeError(f"map_unordered: expected a remote function, got {type(fn)}")
     if chunk_size < 1:
         raise ValueError("`chunk_size` must be >= 1")
-    if backpressure_size is not None and backpressure_size < chunk_size:
-        raise ValueError("backpressure_size cannot be smaller than chunk_size.")
+    if backpressure_size is not None and backpressure_size < 1:
+        raise ValueError("backpressure_size must be positive.")
     if "num_returns" in kwargs:
         raise ValueError("Use the `chunk_size` argument instead of `num_returns`.")
     return _map_unordered(

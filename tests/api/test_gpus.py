@@ -42,6 +42,18 @@ def holder() -> Any:
     return Holder
 
 
+def test_an_actor_with_a_gpu_keeps_a_cpu_unless_told_otherwise() -> None:
+    @ray.remote(num_gpus=0.25)
+    class Holder:
+        def resources(self) -> dict[str, float]:
+            found: dict[str, float] = ray.get_runtime_context().get_assigned_resources()
+            return found
+
+    assert ray.get(Holder.remote().resources.remote()) == {"CPU": 1.0, "GPU": 0.25}
+    freed = Holder.options(num_cpus=0).remote()
+    assert ray.get(freed.resources.remote()) == {"GPU": 0.25}
+
+
 def test_task_without_gpus_sees_none() -> None:
     ids, shown = ray.get(looker().remote())
     assert ids == []
@@ -61,8 +73,8 @@ def test_driver_has_no_gpus_assigned() -> None:
 
 def test_fractions_share_gpus_and_whole_ones_do_not() -> None:
     cls = holder()
-    halves = [cls.options(num_gpus=0.5).remote() for _ in range(4)]
-    whole = cls.options(num_gpus=1).remote()
+    halves = [cls.options(num_cpus=0, num_gpus=0.5).remote() for _ in range(4)]
+    whole = cls.options(num_cpus=0, num_gpus=1).remote()
     ids = ray.get([one.look.remote() for one in halves])
     assert sorted(Counter(map(tuple, ids)).values()) == [2, 2]
     (alone,) = ray.get(whole.look.remote())
@@ -74,7 +86,7 @@ def test_fractions_share_gpus_and_whole_ones_do_not() -> None:
 
 def test_fractions_leave_whole_gpus_whole() -> None:
     cls = holder()
-    holders = [cls.options(num_gpus=0.25).remote() for _ in range(4)]
+    holders = [cls.options(num_cpus=0, num_gpus=0.25).remote() for _ in range(4)]
     ids = ray.get([one.look.remote() for one in holders])
     assert ids == [ids[0]] * 4
     assert ray.available_resources()["GPU"] == 2

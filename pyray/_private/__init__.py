@@ -1,0 +1,1 @@
+"""The few private functions of Ray's that programs have come to use."""

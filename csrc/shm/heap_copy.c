@@ -8,6 +8,7 @@
 #define GRANULE_BYTES (64u << 10)
 #define LARGE_BYTES (256u << 10)
 #define STREAM_BYTES (4u << 20) /* more than fits a second-level cache with its source */
+#define SHARE_BYTES (2u << 20)  /* of a write by two threads */
 
 enum granule { UNTOUCHED = 0, WRITTEN = 1, MAPPED = 2 };
 
@@ -16,6 +17,7 @@ struct piece {
     uint64_t offset;
     const uint8_t *source;
     uint64_t size_bytes;
+    bool streams;
     enum pr_status status;
 };
 
@@ -54,9 +56,11 @@ static enum pr_status map_run(struct pr_context *ctx, uint64_t offset, uint64_t 
     return PR_OK;
 }
 
-static enum pr_status write_run(struct pr_context *ctx, uint64_t offset, const uint8_t *source,
-                                uint64_t size_bytes)
+static enum pr_status write_run(const struct piece *piece, uint64_t size_bytes)
 {
+    struct pr_context *ctx = piece->ctx;
+    uint64_t offset = piece->offset;
+    const uint8_t *source = piece->source;
     enum granule state = state_of(ctx, offset / GRANULE_BYTES);
     if (state == UNTOUCHED && size_bytes >= LARGE_BYTES) {
         PR_TRY(pr_os_write_at(ctx->heap_fd, source, size_bytes, offset));
@@ -65,44 +69,66 @@ static enum pr_status write_run(struct pr_context *ctx, uint64_t offset, const u
         return PR_OK;
     }
     if (state != MAPPED) PR_TRY(map_run(ctx, offset, size_bytes));
-    if (size_bytes >= STREAM_BYTES)
+    if (piece->streams)
         pr_stream_copy(ctx->heap_writable + offset, source, size_bytes);
     else
         memcpy(ctx->heap_writable + offset, source, size_bytes);
     return PR_OK;
 }
 
-static void *write_piece(void *argument)
+static enum pr_status write_piece(struct piece *piece)
 {
-    struct piece *piece = argument;
     while (piece->size_bytes > 0 && piece->status == PR_OK) {
         uint64_t length = run_length(piece->ctx, piece->offset, piece->size_bytes);
-        piece->status = write_run(piece->ctx, piece->offset, piece->source, length);
+        piece->status = write_run(piece, length);
         piece->offset += length;
         piece->source += length;
         piece->size_bytes -= length;
     }
+    return piece->status;
+}
+
+/* A write that two threads share: each takes the next share when it has written one, so that
+ * neither waits long for the other, which may have less of a processor. */
+struct shared_write {
+    const struct piece *whole;
+    uint64_t first;      /* where the first share begins: at the border of a granule, for all are */
+    uint32_t next_share; /* atomic */
+    uint32_t status;     /* atomic: of a share that failed */
+};
+
+static bool take_share(struct shared_write *write, struct piece *share)
+{
+    const struct piece *whole = write->whole;
+    uint64_t end = whole->offset + whole->size_bytes;
+    uint64_t number = pr_add_seq_cst(&write->next_share, 1);
+    uint64_t from = write->first + number * SHARE_BYTES, to = PR_MIN(from + SHARE_BYTES, end);
+    if (from >= end || pr_load_relaxed(&write->status) != PR_OK) return false;
+    *share = *whole;
+    share->offset = PR_MAX(from, whole->offset);
+    share->source += share->offset - whole->offset;
+    share->size_bytes = to - share->offset;
+    return true;
+}
+
+static void *write_shares(void *argument)
+{
+    struct shared_write *write = argument;
+    struct piece share;
+    while (take_share(write, &share))
+        if (write_piece(&share) != PR_OK) pr_store_relaxed(&write->status, share.status);
     return NULL;
 }
 
-/* Both halves meet at a granule's border, so that no two threads write the same granule's state. */
-static enum pr_status write_in_two(struct piece *whole)
+static enum pr_status write_in_two(const struct piece *whole)
 {
-    uint64_t middle = PR_ALIGN_UP(whole->offset + whole->size_bytes / 2, GRANULE_BYTES);
-    uint64_t first = middle - whole->offset;
-    struct piece second = *whole;
+    uint64_t first = whole->offset / GRANULE_BYTES * GRANULE_BYTES;
+    struct shared_write write = {.whole = whole, .first = first, .status = PR_OK};
     struct pr_os_thread helper;
-    second.offset = middle;
-    second.source += first;
-    second.size_bytes -= first;
-    if (pr_os_spawn(&helper, write_piece, &second) != PR_OK) {
-        write_piece(whole);
-        return whole->status;
-    }
-    whole->size_bytes = first;
-    write_piece(whole);
-    pr_os_join(&helper);
-    return whole->status != PR_OK ? whole->status : second.status;
+    bool helped = pr_os_spawn(&helper, write_shares, &write) == PR_OK;
+    write_shares(&write);
+    if (helped) pr_os_join(&helper);
+    return (enum pr_status)write.status;
 }
 
 static uint64_t granules_size(const struct pr_context *ctx)
@@ -132,10 +158,9 @@ enum pr_status pr_heap_write(struct pr_context *ctx, uint64_t offset, const void
 {
     if (size_bytes == 0) return PR_OK;
     PR_TRY(ensure_granules(ctx));
-    struct piece whole = {ctx, offset, source, size_bytes, PR_OK};
-    if (size_bytes >= PR_COPY_PARALLEL_BYTES && pr_os_cpu_count() > 1) return write_in_two(&whole);
-    write_piece(&whole);
-    return whole.status;
+    struct piece whole = {ctx, offset, source, size_bytes, size_bytes >= STREAM_BYTES, PR_OK};
+    bool shared = size_bytes >= PR_COPY_PARALLEL_BYTES && pr_os_cpu_count() > 1;
+    return shared ? write_in_two(&whole) : write_piece(&whole);
 }
 
 enum pr_status pr_heap_open(struct pr_context *ctx, uint64_t offset, uint64_t size_bytes)

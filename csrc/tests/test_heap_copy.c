@@ -110,6 +110,25 @@ static void two_threads_meet_at_any_offset(void)
     pr_session_detach(&ctx, false);
 }
 
+/* Two threads take shares of a write whose pages have been touched here and there. */
+static void shares_cross_states(void)
+{
+    struct pr_context ctx;
+    struct random random = {harness_seed()};
+    create(&ctx);
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 20; i++) {
+            uint64_t size = LARGE + random_below(&random, LARGE);
+            write_and_compare(&ctx, random_below(&random, (uint32_t)(HEAP - size)), size);
+        }
+        fill_source(harness_seed() + 100 + (uint64_t)round);
+        uint64_t from = random_below(&random, 3 * GRANULE);
+        write_and_compare(&ctx, from, HEAP - from - random_below(&random, 3 * GRANULE));
+        if (round == 1) pr_heap_forget(&ctx);
+    }
+    pr_session_detach(&ctx, false);
+}
+
 static void random_writes(void)
 {
     struct pr_context ctx;
@@ -166,6 +185,7 @@ int main(int argc, char **argv)
     RUN(ends_of_the_heap);
     RUN(a_heap_of_odd_size);
     RUN(two_threads_meet_at_any_offset);
+    RUN(shares_cross_states);
     RUN(random_writes);
     RUN(threads_of_one_process_write_at_once);
     return harness_end();

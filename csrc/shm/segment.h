@@ -21,6 +21,7 @@
 #include "base/failpoint.h"
 #include "base/status.h"
 #include "os/os.h"
+#include "os/quick_clock.h"
 
 #define PR_MAGIC 0x7961727970a50001ull
 #define PR_LAYOUT_VERSION 1u
@@ -97,13 +98,15 @@ struct pr_context {
     uint32_t process_id;
     uint32_t job;       /* of its slot: tasks and objects that it makes belong to this one */
     uint32_t call_site; /* noted beside objects made from now on; see engine/labels.h */
+    uint32_t submitted; /* tasks by this process, modulo 2^32 */
     uint64_t turn_ns;   /* since when others have waited for this worker's turn to end; sched.c */
     struct pr_failpoints *failpoints;           /* NULL: none armed */
     void (*run_chores)(struct pr_context *ctx); /* left-over work; set by the engine */
 
     pr_index grow_pool;      /* which pool PR_GROW speaks of */
     uint32_t grow_committed; /* and how large it was then */
-    uint64_t now_ns;         /* of the open transaction, once somebody has asked; see pr_tx_now */
+    struct pr_quick_clock clock;
+    uint64_t now_ns; /* of the open transaction, once somebody has asked; see pr_tx_now */
     uint32_t wake_count;
     bool wake_all;
     bool ring_doorbell;

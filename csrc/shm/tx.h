@@ -56,7 +56,7 @@ PR_MUST_CHECK enum pr_status pr_transact(struct pr_context *ctx, pr_operation op
 /* The time, read at most once in a transaction. */
 static inline uint64_t pr_tx_now(struct pr_context *ctx)
 {
-    if (ctx->now_ns == 0) ctx->now_ns = pr_os_monotonic_ns();
+    if (ctx->now_ns == 0) ctx->now_ns = pr_quick_clock_ns(&ctx->clock);
     return ctx->now_ns;
 }
 

@@ -1,7 +1,6 @@
-/* The monotonic clock, read in half the time: from the processor's counter, which the system's clock
- * corrects every PR_QUICK_CLOCK_NS. Counters that stop, jump or differ between processors cost no
- * more than that in accuracy; where there is none, this is the system's clock.
- */
+/* The monotonic clock, read in half the time: from the processor's counter, which the system's
+ * clock corrects every PR_QUICK_CLOCK_NS. Counters that stop, jump or differ between processors
+ * cost no more than that in accuracy; where there is none, this is the system's clock. */
 #ifndef PYRAY_OS_QUICK_CLOCK_H
 #define PYRAY_OS_QUICK_CLOCK_H
 

@@ -1,4 +1,4 @@
-/* The quick clock tells the system's time, also when the processor's counter cannot be relied on. */
+/* The quick clock tells the system's time, even if the processor's counter is unreliable. */
 #include "os/quick_clock.h"
 #include "tests/harness.h"
 

@@ -1,12 +1,13 @@
 """How values of other libraries are stored: buffers uncopied, and no more than they show.
 
 The compiled core pickles with protocol 5 and takes numpy arrays by itself; here are the reducers
-for Arrow and torch, found when one of their types is first met, so that neither is imported for
-those who do not use it.
+for Arrow, Polars and torch, found when one of their types is first met, so that none is imported
+for those who do not use it.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import marshal
 import reprlib
 import sys
@@ -95,6 +96,8 @@ def discover(kind: type) -> None:
     root = kind.__module__.partition(".")[0]
     if root == "pyarrow":
         _discover_arrow(kind)
+    elif root == "polars":
+        _discover_polars(kind)
     elif root == "torch":
         torch = sys.modules["torch"]
         if kind is torch.Tensor:
@@ -162,6 +165,51 @@ def _load_chunked_array(buffer: Any) -> Any:
 
 def _load_array(buffer: Any) -> Any:
     return _load_table(buffer).column(0).combine_chunks()
+
+
+# ---- Polars -------------------------------------------------------------------------------------
+
+PLAIN_IN_ARROW = (
+    *("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"),
+    *("Float32", "Float64", "Boolean", "String", "Binary"),
+    *("Date", "Datetime", "Duration", "Time"),
+)
+"""Types of Polars that come back from Arrow as they were, with the same buffers."""
+
+
+def _discover_polars(kind: type) -> None:
+    import polars as pl
+
+    if importlib.util.find_spec("pyarrow") is None or not hasattr(pl, "CompatLevel"):
+        return
+    if kind is pl.DataFrame:
+        _core.register_reducer(kind, _reduce_polars_frame)
+    elif kind is pl.Series:
+        _core.register_reducer(kind, _reduce_polars_series)
+
+
+def _reduce_polars_frame(frame: Any) -> Any:
+    """Pickle as the Arrow table whose buffers the frame has; else as Polars does, by a copy."""
+    pl = sys.modules["polars"]
+    plain = {getattr(pl, name) for name in PLAIN_IN_ARROW}
+    if frame.width == 0 or not all(kind.base_type() in plain for kind in frame.dtypes):
+        return NotImplemented
+    return _load_polars_frame, (frame.to_arrow(compat_level=pl.CompatLevel.newest()),)
+
+
+def _reduce_polars_series(series: Any) -> Any:
+    reduced = _reduce_polars_frame(series.to_frame())
+    return reduced if reduced is NotImplemented else (_load_polars_series, reduced[1])
+
+
+def _load_polars_frame(table: Any) -> Any:
+    import polars as pl
+
+    return pl.from_arrow(table)
+
+
+def _load_polars_series(table: Any) -> Any:
+    return _load_polars_frame(table).to_series()
 
 
 # ---- torch --------------------------------------------------------------------------------------

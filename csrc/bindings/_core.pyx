@@ -6,6 +6,7 @@ One extension module out of small files, one subject each:
     state.pxi      the process's one session: context, status -> exception, fork safety
     refs.pxi       ObjectRef: counts itself in and out of the store
     buffers.pxi    views on the heap that keep their object alive
+    texts.pxi      arrays of texts as one run of bytes
     pickler.pxi    pickle protocol 5 with out-of-band buffers, through one reused pickler
     codec.pxi      Python value <-> stored value (the wire format), packed arguments
     packed.pxi     lists of numbers of one type, packed
@@ -43,6 +44,7 @@ from pyray import exceptions
 include "state.pxi"
 include "refs.pxi"
 include "buffers.pxi"
+include "texts.pxi"
 include "pickler.pxi"
 include "codec.pxi"
 include "packed.pxi"

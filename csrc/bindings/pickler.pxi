@@ -148,7 +148,7 @@ class PicklerMixin:
                 ref = sharer(value) if sharer is not None else None
                 if ref is not None:
                     return load_shared, (ref,)
-            return reduce_array(value)
+            return reduce_texts(value) if value.dtype.kind == "O" else reduce_array(value)
         reducer = reducers.get(kind)
         if reducer is None and kind not in known_types:
             known_types.add(kind)

@@ -16,8 +16,8 @@ class Signal:
 
 @ray.remote
 def busy(signal):
-    ray.get(signal.add.remote("begun"))
     try:
+        ray.get(signal.add.remote("begun"))
         for _ in range(1000):
             time.sleep(0.01)
     except KeyboardInterrupt:

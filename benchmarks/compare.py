@@ -7,6 +7,7 @@ this file says what is measured and how; `results/` keeps what was measured.
     python benchmarks/compare.py --quick                         a first look, without Ray
     python benchmarks/compare.py --make-ray-venv build/ray       with Ray, installed there
     python benchmarks/compare.py --show FILE.json --markdown     the table of an earlier run
+    python benchmarks/compare.py --show A.json B.json --out C.json    of several runs, as one
     python benchmarks/compare.py --baseline FILE.json            and the ratio to an earlier run
 """
 
@@ -64,7 +65,13 @@ def parse_arguments() -> argparse.Namespace:
     )
     add("--out", type=Path, metavar="FILE", help="results file (default: results/DATE_COMMIT.json)")
     add("--baseline", type=Path, metavar="FILE", help="results of an earlier run to divide by")
-    add("--show", type=Path, metavar="FILE", help="measure nothing: show these results")
+    add(
+        "--show",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="measure nothing: show these results (of different workloads, if several)",
+    )
     add("--markdown", action="store_true", help="print the table as Markdown")
     add(
         "--plot",
@@ -158,18 +165,29 @@ def measure(options: argparse.Namespace) -> Path:
     return results.save(results.collect(setup, findings, derivations), options.out)
 
 
+def load(paths: list[Path]) -> results.Results:
+    """Read results of one run, or of several that measured different workloads."""
+    try:
+        return results.merge([results.load(path) for path in paths])
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        sys.exit(f"compare.py: {error}")
+
+
 def main() -> None:
     """Measure or load, then report."""
     options = parse_arguments()
     if options.list:
         print_list()
         return
-    path = options.show or measure(options)
-    data = results.load(path)
+    paths = options.show or [measure(options)]
+    data = load(paths)
     print(report.text(data, report.MARKDOWN if options.markdown else "", options.baseline))
-    if not options.show:
-        print(f"\nresults: {path}", file=sys.stderr)
-    picture = options.plot or (None if options.show else path.with_suffix(".png"))
+    path = options.out if options.show else paths[0]
+    if path is not None:
+        print(f"\nresults: {results.save(data, path)}", file=sys.stderr)
+    picture = options.plot or (path.with_suffix(".png") if path is not None else None)
     if picture and plot.save(data, picture):
         print(f"plot: {picture}", file=sys.stderr)
 

@@ -70,6 +70,34 @@ def load(path: Path) -> Results:
     return results
 
 
+def merge(parts: list[Results]) -> Results:
+    """Make one of the results of several runs, each of which measured other workloads.
+
+    Raises:
+        ValueError: If they are of different commits or machines, or share a metric.
+    """
+    first, *others = parts
+    merged: Results = {**first, "rounds": min(part["rounds"] for part in parts)}
+    for part in others:
+        for name in ("commit", "machine"):
+            if part[name] != first[name]:
+                raise ValueError(f"results of different {name}s: {first[name]}, {part[name]}")
+        if shared := metrics_of(merged) & metrics_of(part):
+            raise ValueError(f"measured in several runs: {', '.join(sorted(shared))}")
+        merged["date"] = max(merged["date"], part["date"])
+        merged["quick"] = merged["quick"] or part["quick"]
+        for name in ("samples", "failures", "noise"):
+            merged[name] = merged[name] + part[name]
+        for name in ("limits", "versions"):
+            merged[name] = {**merged[name], **part[name]}
+    return merged
+
+
+def metrics_of(results: Results) -> set[str]:
+    """Name what was measured."""
+    return {entry["metric"] for entry in results["samples"]}
+
+
 def values(results: Results) -> Values:
     """Take the median of each round."""
     found: Values = {}

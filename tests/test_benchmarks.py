@@ -46,15 +46,17 @@ def run_compare(*arguments: object, **environment: str) -> str:
     return result.stdout
 
 
-def results_file(path: Path, seconds: dict[str, list[float]]) -> Path:
+def results_file(
+    path: Path, seconds: dict[str, list[float]], metric: str = "task.sync", commit: str = "abc"
+) -> Path:
     """Write results with one metric, a figure per system and round."""
     samples = [
-        {"round": i, "system": system, "metric": "task.sync", "samples": [0, figure, 1e9]}
+        {"round": i, "system": system, "metric": metric, "samples": [0, figure, 1e9]}
         for system, figures in seconds.items()
         for i, figure in enumerate(figures, start=1)
     ]
     machine = {"cpu": "abacus", "cores": 2, "memory_mib": 1, "kernel": "6"}
-    results = {"date": "today", "commit": "abc", "machine": machine, "rounds": 3, "quick": False}
+    results = {"date": "today", "commit": commit, "machine": machine, "rounds": 3, "quick": False}
     results |= {"samples": samples, "failures": [], "noise": [], "versions": {}, "limits": {}}
     path.write_text(json.dumps(results))
     return path
@@ -67,6 +69,20 @@ def test_compare_when_shown_then_has_ratios_within_rounds(tmp_path: Path) -> Non
     row = next(line for line in table.splitlines() if line.startswith("| sync task"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells == ["sync task (us)", "20", "1,000", "20", "100x", "1x (mp.Pool)", "", "40"]
+
+
+def test_compare_when_runs_measured_different_workloads_then_they_are_one(tmp_path: Path) -> None:
+    sync = results_file(tmp_path / "a.json", {"pyray": [10.0], "ray": [40.0]})
+    chain = results_file(tmp_path / "b.json", {"pyray": [5.0], "ray": [10.0]}, "task.chain_200")
+    both = tmp_path / "both.json"
+    table = run_compare("--show", sync, chain, "--out", both, "--plot", tmp_path / "both.png")
+    assert ["sync" in table, "chain" in table, "4x" in table, "2x" in table] == [True] * 4
+    assert run_compare("--show", both) == table
+    again = results_file(tmp_path / "c.json", {"pyray": [1.0]})
+    other = results_file(tmp_path / "d.json", {"pyray": [1.0]}, "task.chain_200", "abd")
+    for second, why in ((again, "several runs: task.sync"), (other, "different commits")):
+        with pytest.raises(AssertionError, match=why):
+            run_compare("--show", sync, second)
 
 
 def test_compare_when_given_a_baseline_then_divides_by_it(tmp_path: Path) -> None:

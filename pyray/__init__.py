@@ -119,6 +119,7 @@ _MODULES = {
     "dag",
     "exceptions",
     "experimental",
+    "internal",
     "job_config",
     "remote_function",
     "runtime_context",

@@ -11,6 +11,7 @@ const char *pr_status_text(enum pr_status status)
     case PR_STALE: return "the reference names an object that has been freed";
     case PR_STATE: return "the operation does not fit the state of the object";
     case PR_FULL: return "the object store is full";
+    case PR_FREED: return "the object was freed";
     case PR_SPILLED_OUT: return "the object is in a file";
     case PR_DISK: return "a spill file could not be written or read";
     case PR_TABLE_FULL: return "a table of the session reached its capacity";

@@ -11,6 +11,7 @@ enum pr_status {
     PR_EXIT,        /* this process is asked to end */
     PR_GROW,        /* internal: a pool must grow, then the transaction runs again */
     PR_STALE,       /* the reference names an entry that is gone (another generation) */
+    PR_FREED,       /* the value was given up by hand; its references stay */
     PR_STATE,       /* the operation does not fit the state of the entry */
     PR_FULL,        /* the heap has no room for this object */
     PR_SPILLED_OUT, /* the bytes are in a file: bring them back first (store/spill.h) */

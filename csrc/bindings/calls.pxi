@@ -154,6 +154,15 @@ class FailedArgument(Exception):
     """An argument's task failed; `args[0]` is its error."""
 
 
+def free_value(ObjectRef ref) -> bool:
+    """Give up the value of a reference, in all processes; False if there is none yet."""
+    check_session(ref)
+    status = pr_free_value(&context, ref.ref)
+    if status != PR_OK and status != PR_STATE:
+        raise_status(status, repr(ref))
+    return status == PR_OK
+
+
 cdef object raise_error(error):
     as_cause = getattr(error, "as_instanceof_cause", None)
     raise error if as_cause is None else as_cause()

@@ -20,7 +20,7 @@ cdef extern from "pyray_core.h" nogil:
 
     enum pr_status:
         PR_OK, PR_PENDING, PR_EMPTY, PR_EXIT, PR_GROW, PR_STALE, PR_STATE, PR_FULL, PR_SPILLED_OUT
-        PR_DISK, PR_TABLE_FULL, PR_NO_MEMORY, PR_TIMEOUT, PR_INTERRUPTED, PR_BAD_SEGMENT
+        PR_FREED, PR_DISK, PR_TABLE_FULL, PR_NO_MEMORY, PR_TIMEOUT, PR_INTERRUPTED, PR_BAD_SEGMENT
         PR_CORRUPT, PR_OS, PR_LIMIT
     const char *pr_status_text(pr_status status)
 
@@ -121,6 +121,7 @@ cdef extern from "pyray_core.h" nogil:
     bint pr_get_held(const pr_context *ctx, const pr_fetched *fetched)
     pr_status pr_acquire(pr_context *ctx, const pr_ref *refs, uint32_t count)
     void pr_release(pr_context *ctx, pr_ref ref)
+    pr_status pr_free_value(pr_context *ctx, pr_ref ref) nogil
     void pr_unpin(pr_context *ctx, pr_ref ref)
     struct pr_object:
         uint32_t refs

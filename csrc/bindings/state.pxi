@@ -107,6 +107,8 @@ cdef int raise_status(pr_status status, what) except -1:
     text = f"{what}: {pr_status_text(status).decode()}."
     if status == PR_STALE:
         raise exceptions.ReferenceCountingAssertionError(text)
+    if status == PR_FREED:
+        raise exceptions.ObjectFreedError(what)
     if status == PR_CORRUPT:
         raise exceptions.SessionCorruptedError(text)
     if status == PR_NO_MEMORY:

@@ -230,6 +230,29 @@ void pr_object_pin(struct pr_context *ctx, pr_index object)
     TX_SET(ctx, o->pins, o->pins + 1);
 }
 
+void pr_object_take_block(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    const struct pr_store_root *root = pr_store_root(ctx);
+    if (o->pins > 0) TX_SET(ctx, root->pinned, root->pinned - block_units(ctx, o));
+    pr_heap_give(ctx, o->block);
+    TX_SET(ctx, o->block, PR_NONE);
+}
+
+/* Whoever copies the bytes without a pin at this moment is told by the departure. */
+static void drop_payload(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    const struct pr_store_root *root = pr_store_root(ctx);
+    if (o->pins > 0 || o->residence == PR_SPILLING) return;
+    if (o->residence == PR_SPILLED || (o->flags & PR_FLAG_COPIED)) pr_spill_forget(ctx, object);
+    if (o->block != PR_NONE) {
+        TX_SET(ctx, root->departures, root->departures + 1);
+        pr_object_take_block(ctx, object);
+    }
+    TX_SET(ctx, o->size_bytes, 0);
+}
+
 void pr_object_unpin(struct pr_context *ctx, pr_index object)
 {
     const struct pr_object *o = pr_object_at(ctx, object);
@@ -237,7 +260,19 @@ void pr_object_unpin(struct pr_context *ctx, pr_index object)
     PR_ASSERT(o->pins > 0);
     TX_SET(ctx, o->pins, o->pins - 1);
     if (o->pins == 0) TX_SET(ctx, root->pinned, root->pinned - block_units(ctx, o));
+    if (PR_UNLIKELY(o->flags & PR_FLAG_FREED)) drop_payload(ctx, object);
     maybe_free(ctx, object);
+}
+
+bool pr_object_free_value(struct pr_context *ctx, pr_index object)
+{
+    const struct pr_object *o = pr_object_at(ctx, object);
+    bool is_value = !(o->flags & (PR_FLAG_HOOK | PR_FLAG_CODE));
+    if (o->state != PR_OBJECT_SEALED || !is_value) return false;
+    if (o->flags & PR_FLAG_FREED) return true;
+    TX_SET(ctx, o->flags, o->flags | PR_FLAG_FREED | PR_FLAG_READ); /* nobody misses an error */
+    drop_payload(ctx, object);
+    return true;
 }
 
 void pr_object_give_block(struct pr_context *ctx, pr_index object, pr_index block)
@@ -246,15 +281,6 @@ void pr_object_give_block(struct pr_context *ctx, pr_index object, pr_index bloc
     const struct pr_store_root *root = pr_store_root(ctx);
     TX_SET(ctx, o->block, block);
     if (o->pins > 0) TX_SET(ctx, root->pinned, root->pinned + block_units(ctx, o));
-}
-
-void pr_object_take_block(struct pr_context *ctx, pr_index object)
-{
-    const struct pr_object *o = pr_object_at(ctx, object);
-    const struct pr_store_root *root = pr_store_root(ctx);
-    if (o->pins > 0) TX_SET(ctx, root->pinned, root->pinned - block_units(ctx, o));
-    pr_heap_give(ctx, o->block);
-    TX_SET(ctx, o->block, PR_NONE);
 }
 
 bool pr_object_free_step(struct pr_context *ctx, pr_index object)

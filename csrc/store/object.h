@@ -44,6 +44,7 @@ enum pr_object_flag {
     PR_FLAG_CODE = 16,  /* workers that know it forget it with its last reference: they are woken */
     PR_FLAG_USED = 32,  /* read since spilling last came along: spared once */
     PR_FLAG_READ = 64,  /* an error that somebody has fetched */
+    PR_FLAG_FREED = 256, /* its value was given up: reading it is PR_FREED */
     PR_FLAG_COPIED = 128, /* in the heap, and still in a file: `value` has the extent */
 };
 
@@ -179,6 +180,11 @@ void pr_object_seal_inline(struct pr_context *ctx, pr_index object, uint32_t kin
 /* For a result that is the engine's own and seen by nobody else: PENDING again, so that its task
  * can run once more. False: it has a payload or children. */
 bool pr_object_reopen(struct pr_context *ctx, pr_index object);
+
+/* Gives up the value of a sealed object for good; its references, and what it contains, stay until
+ * they go by themselves. A payload that somebody looks at goes with the last pin, one on its way to
+ * a file with the object. False: it is not sealed, or not a value (code, an actor's handle). */
+bool pr_object_free_value(struct pr_context *ctx, pr_index object);
 
 void pr_object_ref(struct pr_context *ctx, pr_index object);
 void pr_object_unref(struct pr_context *ctx, pr_index object);

@@ -212,6 +212,7 @@ static enum pr_status get(struct pr_context *ctx, void *argument)
     const struct pr_object *o;
     PR_TRY(pr_object_find(ctx, get->ref, &o));
     if (o->state != PR_OBJECT_SEALED) return PR_PENDING;
+    if (PR_UNLIKELY(o->flags & PR_FLAG_FREED)) return PR_FREED;
     if (PR_UNLIKELY(o->residence > PR_SPILLING)) return PR_SPILLED_OUT;
     get->fetched->kind = o->kind;
     get->fetched->flags = o->flags;
@@ -366,6 +367,19 @@ void pr_unpin(struct pr_context *ctx, struct pr_ref ref)
     struct pr_local *local = pr_local_of(ctx, ref);
     PR_ASSERT(local->pins > 0);
     if (--local->pins == 0) give_back(ctx, ref, PR_HELD_PIN);
+}
+
+static enum pr_status free_value(struct pr_context *ctx, void *argument)
+{
+    const struct pr_ref *ref = argument;
+    const struct pr_object *o;
+    PR_TRY(pr_object_find(ctx, *ref, &o));
+    return pr_object_free_value(ctx, ref->index) ? PR_OK : PR_STATE;
+}
+
+enum pr_status pr_free_value(struct pr_context *ctx, struct pr_ref ref)
+{
+    return pr_operate(ctx, free_value, &ref);
 }
 
 static enum pr_status mark_read(struct pr_context *ctx, void *argument)

@@ -107,6 +107,10 @@ PR_MUST_CHECK enum pr_status pr_get(struct pr_context *ctx, struct pr_ref ref,
  * perhaps not; get again, with a pin. */
 bool pr_get_held(const struct pr_context *ctx, const struct pr_fetched *fetched);
 
+/* Gives up the value of a sealed object: from now on pr_get answers PR_FREED, to everybody.
+ * PR_STATE: it is not sealed, or is not a value. */
+PR_MUST_CHECK enum pr_status pr_free_value(struct pr_context *ctx, struct pr_ref ref);
+
 /* One more local reference each. PR_STALE if one of them is gone; then none was acquired. */
 PR_MUST_CHECK enum pr_status pr_acquire(struct pr_context *ctx, const struct pr_ref *refs,
                                         uint32_t count);

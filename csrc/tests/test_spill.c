@@ -195,6 +195,25 @@ static void views_stay(void)
     close_session(refs, MANY);
 }
 
+static void freed_values_leave_their_files(void)
+{
+    struct pr_ref refs[MANY];
+    open_session();
+    for (uint32_t i = 0; i < MANY; i++) refs[i] = put(i, SIZE);
+    OK(pr_free_value(&ctx, refs[0])); /* before */
+    struct pr_spill job = choose(HEAP, ITEMS);
+    CHECK(job.count == MANY - 1);
+    OK(pr_free_value(&ctx, refs[1])); /* while it is being written */
+    finish(&job);
+    for (uint32_t i = 2; i < MANY; i++) {
+        CHECK(is_out(refs[i]));
+        OK(pr_free_value(&ctx, refs[i]));
+        AUDIT(&ctx);
+    }
+    CHECK(pr_free_value(&ctx, refs[1]) == PR_OK && !is_out(refs[1]));
+    close_session(refs, MANY);
+}
+
 static void let_go_while_it_is_written(void)
 {
     struct pr_ref refs[MANY];
@@ -350,6 +369,7 @@ int main(int argc, char **argv)
     RUN(a_run_becomes_free);
     RUN(what_was_read_is_spared_once);
     RUN(views_stay);
+    RUN(freed_values_leave_their_files);
     RUN(let_go_while_it_is_written);
     RUN(readers_hear_of_a_departure);
     RUN(small_objects_share_a_file);

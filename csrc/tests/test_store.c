@@ -219,6 +219,67 @@ static void full_tables_refuse_and_recover(void)
     close_two(0);
 }
 
+static bool is_freed(struct pr_context *ctx, struct pr_ref ref)
+{
+    struct pr_fetched fetched;
+    bool pinned;
+    return pr_get(ctx, ref, 1, &fetched, &pinned) == PR_FREED;
+}
+
+static void a_freed_value_goes_and_its_references_stay(void)
+{
+    open_two();
+    struct pr_ref large = fixture_put_large(&one, "a large value", 14), small = fixture_put(&one, 7);
+    OK(pr_acquire(&two, &large, 1));
+    OK(pr_free_value(&two, large));
+    OK(pr_free_value(&two, large)); /* again */
+    OK(pr_free_value(&one, small));
+    AUDIT(&one);
+    CHECK(fixture_accounts(&one).blocks == 0 && fixture_accounts(&one).objects == 2);
+    CHECK(is_freed(&one, large) && is_freed(&two, large) && is_freed(&one, small));
+    pr_release(&one, large);
+    pr_release(&two, large);
+    pr_release(&one, small);
+    CHECK(pr_free_value(&two, large) == PR_STALE);
+    close_two(0);
+}
+
+static void a_view_keeps_the_bytes_of_a_freed_value(void)
+{
+    struct pr_fetched fetched, copied;
+    bool pinned;
+    open_two();
+    struct pr_ref ref = fixture_put_large(&one, "a large value", 14);
+    OK(pr_acquire(&two, &ref, 1));
+    OK(pr_get(&two, ref, 1, &fetched, &pinned));
+    OK(pr_get(&two, ref, 0, &copied, &pinned));
+    OK(pr_free_value(&one, ref));
+    CHECK(is_freed(&two, ref) && strcmp((const char *)fetched.bytes, "a large value") == 0);
+    CHECK(pr_get_held(&two, &copied)); /* they are still there */
+    AUDIT(&one);
+    pr_unpin(&two, ref);
+    AUDIT(&one);
+    CHECK(!pr_get_held(&two, &copied)); /* and now perhaps another's */
+    CHECK(fixture_accounts(&one).blocks == 0 && is_freed(&one, ref));
+    pr_release(&two, ref);
+    pr_release(&one, ref);
+    close_two(0);
+}
+
+static void only_values_are_freed(void)
+{
+    struct pr_ref pending, code;
+    uint64_t offset;
+    open_two();
+    OK(pr_put_begin(&one, 1000, &pending, &offset));
+    struct pr_value value = {.flags = PR_FLAG_CODE, .bytes = "", .size_bytes = 0};
+    OK(pr_put_inline(&one, &value, &code));
+    CHECK(pr_free_value(&one, pending) == PR_STATE && pr_free_value(&one, code) == PR_STATE);
+    pr_put_abort(&one, pending);
+    pr_release(&one, code);
+    close_two(0);
+}
+
 /* The last reference may go in a chore, which anybody performs: the wake must not depend on whose
  * reference it was. */
 static void the_end_of_code_wakes_all(void)
@@ -250,6 +311,9 @@ int main(int argc, char **argv)
     RUN(containers_hold_their_contents);
     RUN(many_children_in_steps);
     RUN(a_stale_child_voids_the_put);
+    RUN(a_freed_value_goes_and_its_references_stay);
+    RUN(a_view_keeps_the_bytes_of_a_freed_value);
+    RUN(only_values_are_freed);
     RUN(the_end_of_code_wakes_all);
     RUN(statistics_count_bytes);
     RUN(full_tables_refuse_and_recover);

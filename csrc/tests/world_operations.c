@@ -151,9 +151,17 @@ static void get(struct member *m)
     struct pr_ref ref = any_ref(m);
     bool pin = m->pin_count < MEMBER_PINS && one_in(m, 2);
     enum pr_status status = pr_get(&m->ctx, ref, pin ? 100 : 0, &fetched, &pinned);
-    if (status == PR_PENDING || status == PR_SPILLED_OUT || !done(m, "get", status)) return;
+    if (status == PR_PENDING || status == PR_SPILLED_OUT || status == PR_FREED) return;
+    if (!done(m, "get", status)) return;
     check_bytes(m, &fetched, pinned);
     if (pinned) m->pins[m->pin_count++] = ref;
+}
+
+static void free_value(struct member *m)
+{
+    if (m->ref_count == 0) return;
+    enum pr_status status = pr_free_value(&m->ctx, any_ref(m));
+    if (status != PR_STATE) done(m, "free_value", status);
 }
 
 static void unpin(struct member *m)
@@ -573,6 +581,7 @@ static const struct {
     {"put_large", put_large, 7, 4},
     {"put_end", put_end, 7, 4},
     {"get", get, 7, 3},
+    {"free_value", free_value, 7, 1},
     {"unpin", unpin, 7, 2},
     {"spill_choose", spill_choose, 7, 3},
     {"spill_end", spill_end, 7, 4},

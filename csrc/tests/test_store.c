@@ -229,7 +229,8 @@ static bool is_freed(struct pr_context *ctx, struct pr_ref ref)
 static void a_freed_value_goes_and_its_references_stay(void)
 {
     open_two();
-    struct pr_ref large = fixture_put_large(&one, "a large value", 14), small = fixture_put(&one, 7);
+    struct pr_ref large = fixture_put_large(&one, "a large value", 14),
+                  small = fixture_put(&one, 7);
     OK(pr_acquire(&two, &large, 1));
     OK(pr_free_value(&two, large));
     OK(pr_free_value(&two, large)); /* again */

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyray import _core
+from pyray.node.guest_output import PIPES, GuestOutput
 
 LARGEST_REQUEST = 1 << 16
 MOST_DESCRIPTORS = 4
@@ -41,7 +42,6 @@ MOST_JOBS = 200
 """Ended jobs stay listed until there are so many."""
 LONGEST_TEXT = 200
 _CREDENTIALS = struct.Struct("3i")
-OUTPUTS = 2
 
 
 @dataclass(slots=True)
@@ -54,8 +54,7 @@ class Guest:
         slot: Its slot in the tables.
         job: Its job; 0 for an observer.
         line: Its connection; None for the maker of a head's session.
-        outputs: Where its workers print: descriptors for stdout and stderr, or none.
-        log_to_driver: Whether what they print is marked with who printed it.
+        output: Where and how its workers print.
     """
 
     pid: int
@@ -63,8 +62,7 @@ class Guest:
     slot: int
     job: int
     line: socket.socket | None = None
-    outputs: list[int] = field(default_factory=list)
-    log_to_driver: bool = True
+    output: GuestOutput = field(default_factory=GuestOutput)
 
 
 class Refused(Exception):  # noqa: N818  (not an error of ours)
@@ -229,6 +227,10 @@ class Door:
         observes = bool(request.get("observes"))
         pid = _peer(connection)[0]
         try:
+            output = GuestOutput.of_request(request)
+        except (TypeError, ValueError) as error:
+            raise Refused(f"{type(error).__name__}: {error}") from error
+        try:
             handle = os.pidfd_open(pid)
         except OSError as error:
             raise Refused(f"process {pid} cannot be watched from here: {error}") from error
@@ -237,13 +239,12 @@ class Door:
         except Exception as error:
             os.close(handle)
             raise Refused(f"there is no room for another process: {error}") from error
-        guest = Guest(
-            pid, handle, slot, job, log_to_driver=bool(request.get("log_to_driver", True))
-        )
+        guest = Guest(pid, handle, slot, job, output=output)
         self.poller.unregister(connection)
         guest.line = connection
-        if len(received) == OUTPUTS and not observes:
-            guest.outputs, received[:] = list(received), []
+        if len(received) == PIPES and not observes:
+            output.open(list(received))
+            received.clear()
         self.admit(guest)
         if job:
             self._list_job(guest, request)
@@ -301,6 +302,7 @@ class Door:
         for descriptor in [fd for fd, one in self.guests.items() if one is guest]:
             del self.guests[descriptor]
             self.poller.unregister(descriptor)
+        guest.output.end()
         _close_guest(guest)
         if guest.job:  # before its handles go: they would be the reason of its actors' end
             _core.end_job(guest.job)
@@ -308,7 +310,7 @@ class Door:
         self._end_job(guest)
 
     def _end_job(self, guest: Guest) -> None:
-        _close_outputs(guest)
+        guest.output.end()
         if guest.job:
             if guest.job in self.jobs:
                 self.jobs[guest.job]["end_time"] = time.time()
@@ -332,14 +334,8 @@ class Door:
                 del self.ended[job]
 
 
-def _close_outputs(guest: Guest) -> None:
-    for fd in guest.outputs:
-        os.close(fd)
-    guest.outputs = []
-
-
 def _close_guest(guest: Guest) -> None:
-    _close_outputs(guest)
+    guest.output.close()
     if guest.line is not None:
         guest.line.close()
     os.close(guest.handle)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pyray import _core, journal
 from pyray.core_engine import CoreEngine, Home
 from pyray.node import joining
+from pyray.node.guest_output import described
 from pyray.node.printing import Printer
 from pyray.observability.unread import MOST_AT_END
 
@@ -32,6 +33,7 @@ class JoinConfig:
         namespace: Where its named actors are.
         runtime_env: What its workers are set up with, validated.
         log_to_driver: Mark its workers' output with who wrote it.
+        logging: Arguments of the `LoggingConfig` of its workers; None: none.
         observes: Only look: it has no job, and no workers.
     """
 
@@ -39,6 +41,7 @@ class JoinConfig:
     namespace: str = ""
     runtime_env: dict[str, Any] = field(default_factory=dict)
     log_to_driver: bool = True
+    logging: dict[str, Any] | None = None
     observes: bool = False
 
 
@@ -90,7 +93,7 @@ class JoinedEngine(CoreEngine):
             "observes": config.observes,
             "version": __version__,
             "python_version": sys.version.split()[0],
-            "log_to_driver": config.log_to_driver,
+            **described(log_to_driver=config.log_to_driver, logging=config.logging),
             "namespace": config.namespace,
             "entrypoint": " ".join(sys.orig_argv),
             "preload": [name for name in PRELOADABLE if name in sys.modules],

@@ -131,7 +131,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         address: "local": a session of one's own. "auto": join the one that `PYRAY_ADDRESS` or
             `RAY_ADDRESS` names, else the newest that runs, one of `pyray start --head` first. The
             folder of a session, or the beginning of its id: join that. None: as the environment
-            says; else as "auto" if a head runs and no argument describes a machine, else "local".
+            says; else as "auto" if a head runs, else "local".
         num_cpus: CPUs that tasks share; default: what affinity and cgroup allow this process.
         num_gpus: GPUs to declare; default: those that this process may use.
         labels: Labels of this machine, for the option `label_selector`.
@@ -180,7 +180,7 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
     marks = log_to_driver and not _is_json(logging_config)
     environment = _environment(runtime_env, job)
     if found is not None:
-        return _join(JoinConfig(found, space or anonymous_namespace(), environment, marks), kwargs)
+        return _join(JoinConfig(found, space, environment, marks, logs), kwargs)
     config = machine_config(machine_arguments, kwargs)
     config.log_to_driver, config.logging = marks, logs
     config.preload = ["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])]
@@ -197,6 +197,7 @@ def _checked_namespace(namespace: str | None) -> str:
 
 def _join(config: JoinConfig, others: dict[str, Any]) -> RayContext:
     """Become a driver of a session that runs."""
+    config.namespace = config.namespace or anonymous_namespace()
     runtime.set_engine(JoinedEngine(config), namespace=config.namespace)
     _open_metrics_port(others)
     return _context()
@@ -268,17 +269,17 @@ def _session_to_join(
     given = [name for name, value in machine_arguments.items() if value is not None]
     address = address or joining.address_from_environment()
     if address is None:
-        heads = [] if given else [one for one in session_folder.find() if one.about.head]
-        return heads[0] if heads else None
-    if address == "local":
-        return None
-    if not isinstance(address, str):
+        found = next((one for one in session_folder.find() if one.about.head), None)
+    elif not isinstance(address, str):
         raise TypeError(f"address: expected a text, got {address!r}")
-    if given:
+    else:
+        found = None if address == "local" else joining.session_at(address)
+    if found is not None and given:
         raise ValueError(
-            f"When connecting to an existing session, {' and '.join(given)} must not be provided."
+            f"When connecting to an existing session, {' and '.join(given)} must not be provided. "
+            "(address='local' starts one of one's own.)"
         )
-    return joining.session_at(address)
+    return found
 
 
 def anonymous_namespace() -> str:

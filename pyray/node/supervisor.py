@@ -35,6 +35,7 @@ from pyray.core_engine import CoreEngine
 from pyray.journal import Journals
 from pyray.node import service, session_folder, spill
 from pyray.node.door import Door, Guest
+from pyray.node.guest_output import GuestOutput
 from pyray.node.memory_monitor import MemoryMonitor, MemorySettings, Verdict
 from pyray.observability import stacks
 from pyray.worker import main as worker_main
@@ -42,6 +43,8 @@ from pyray.worker import output
 from pyray.worker.repeats import Repeats
 from pyray.worker.repeats import Settings as RepeatSettings
 
+FIRST_JOB = 1
+"""That of the driver whose session it is, unless it is a head."""
 POLITE_S = 0.2
 """How long idle workers get to run their exit handlers when the session ends."""
 FORK_PAUSE_S = 0.25
@@ -195,28 +198,33 @@ class Supervisor:
             if os.getppid() != self.settings["supervisor_pid"]:
                 os._exit(1)
             signal.set_wakeup_fd(-1)
-            guest = self.door.of_job(_core.job_of(slot))
-            for number, descriptor in enumerate(guest.outputs if guest is not None else [], 1):
-                os.dup2(descriptor, number)
+            printing = self._printing_of(_core.job_of(slot))
             for descriptor in (self.deaths, self.deaths_in):
                 os.close(descriptor)
             if not self.settings["head"]:
                 os.close(self.driver)  # else the door's
             self.door.leave()
             self.journals.leave()
-            marked = guest.log_to_driver if guest is not None else self.settings["log_to_driver"]
             worker_main.run(
                 slot,
                 journal_fd,
                 engine=self.engine,
-                log_to_driver=marked,
-                repeats=self.repeats if guest is None else None,
-                logging_config=self.settings["logging_config"],
+                printing=printing,
                 environment=self.settings["environment"],
                 namespace=self.settings["namespace"],
             )
         finally:
             os._exit(1)
+
+    def _printing_of(self, job: int) -> GuestOutput:
+        """Return how workers of a job print."""
+        settings = self.settings
+        if job == FIRST_JOB and not settings["head"]:  # they inherit what is its driver's
+            is_marked, logging = settings["log_to_driver"], settings["logging_config"]
+            return GuestOutput(is_marked, logging, repeats=self.repeats)
+        guest = self.door.of_job(job)
+        printing = guest.output if guest is not None else GuestOutput(is_marked=False)
+        return printing.enter()
 
     def reap(self) -> None:
         """For each worker that is dead: end what it started, take its exit status, repair."""

@@ -16,7 +16,7 @@ import sys
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pyray import _core, gpus, runtime
 from pyray.exceptions import RuntimeEnvSetupError
@@ -28,7 +28,7 @@ from pyray.worker import actor_life, actor_loops, debugger, execution, log_files
 
 if TYPE_CHECKING:
     from pyray.core_engine import CoreEngine
-    from pyray.worker.repeats import Repeats
+    from pyray.node.guest_output import GuestOutput
 
 _core.on_actor_class(actor_loops.set_up)
 _core.set_method_lookup(actor_life.find_method)
@@ -54,9 +54,7 @@ def run(  # noqa: PLR0913  (what its supervisor was told)
     journal_fd: int | None,
     *,
     engine: CoreEngine,
-    log_to_driver: bool,
-    repeats: Repeats | None,
-    logging_config: dict[str, Any] | None,
+    printing: GuestOutput,
     environment: str,
     namespace: str,
 ) -> NoReturn:
@@ -66,11 +64,11 @@ def run(  # noqa: PLR0913  (what its supervisor was told)
     """
     status = 1
     try:
-        _prepare_process(journal_fd, log_to_driver=log_to_driver, repeats=repeats)
+        _prepare_process(journal_fd, printing)
         _core.adopt_slot(slot)
         debugger.install()
-        if logging_config:
-            LoggingConfig(**logging_config).apply()
+        if printing.logging:
+            LoggingConfig(**printing.logging).apply()
         runtime.set_engine(engine, namespace=namespace, is_worker=True)
         _enter_environment(engine, environment)
         _core.set_retry_hook(execution.pause_before_retry)
@@ -114,9 +112,7 @@ def _keep_memory() -> None:
         _core.keep_memory(TRIM_BYTES, MAP_BYTES)
 
 
-def _prepare_process(
-    journal_fd: int | None, *, log_to_driver: bool, repeats: Repeats | None
-) -> None:
+def _prepare_process(journal_fd: int | None, printing: GuestOutput) -> None:
     _keep_memory()
     os.setsid()  # a process group of its own: what a task starts can be ended with it
     for number in (signal.SIGTERM, signal.SIGCHLD):
@@ -134,7 +130,7 @@ def _prepare_process(
         _core.own_job().to_bytes(4, "little").hex(),
     )
     sys.stdout, sys.stderr = output.redirect(
-        prefixed=log_to_driver, note=note, repeats=repeats, files=files
+        prefixed=printing.is_marked, note=note, repeats=printing.repeats, files=files
     )
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:

@@ -180,7 +180,12 @@ def _write(descriptor: int, text: str) -> None:
             poller = select.poll()
             poller.register(descriptor, select.POLLOUT)
             poller.poll()
-        except OSError:  # the driver's end is closed: nobody wants to read it
+        except BrokenPipeError:  # the driver has gone; what writes here by itself need not know
+            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+            return
+        except OSError:  # it is closed: nobody wants to read it
             return
 
 

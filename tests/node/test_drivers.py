@@ -81,9 +81,7 @@ def test_reference_of_an_earlier_stay_in_the_same_session_is_inert(head: str) ->
 def test_environment_and_head_say_where_to_go(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with ray.init() as context:
         assert context.address_info["session_dir"] == head
-    with ray.init(num_cpus=1) as context:  # describes a machine: a session of its own
-        assert context.address_info["session_dir"] not in {"", head}
-    with ray.init(address="local") as context:
+    with ray.init(address="local", num_cpus=1) as context:
         assert context.address_info["session_dir"] not in {"", head}
     for name in ("RAY_ADDRESS", "PYRAY_ADDRESS"):
         monkeypatch.setenv(name, head)
@@ -93,8 +91,9 @@ def test_environment_and_head_say_where_to_go(head: str, monkeypatch: pytest.Mon
         with pytest.raises(ConnectionError, match="no session at '/nonexistent"):
             ray.init()
         monkeypatch.delenv(name)
-    with pytest.raises(ValueError, match="num_cpus must not be provided"):
-        ray.init(address="auto", num_cpus=1)
+    for address in ("auto", None):  # as in Ray: a head describes its machine itself
+        with pytest.raises(ValueError, match="num_cpus must not be provided"):
+            ray.init(address=address, num_cpus=1)
 
 
 def test_address_that_names_nothing(place: object) -> None:

@@ -74,7 +74,7 @@ class Supervisor:
         self.doorbell: int = settings["doorbell_fd"]
         self.spill = spill.SpillDirectory(*settings["spill"])
         self.folder = session_folder.SessionFolder(*settings["folder"])
-        self.driver = os.pidfd_open(settings["driver_pid"])
+        self.driver = _end_of(settings["driver_pid"])
         self.deaths, self.deaths_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(self.deaths_in, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
@@ -353,6 +353,16 @@ class Supervisor:
     def _bury_the_dead(self) -> None:
         while (pid := _zombie()) is not None:
             self._bury(pid)
+
+
+def _end_of(pid: int) -> int:
+    """Return a descriptor that is ready once a process has ended, as it may have already."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        ended, writer = os.pipe()
+        os.close(writer)
+        return ended
 
 
 def _tasks() -> tuple[int, int]:

@@ -254,6 +254,7 @@ cdef class Reader:
         return {
             "submitted": root.submitted, "finished": root.finished, "failed": root.failed,
             "retried": root.retried, "deaths": root.deaths, "events": root.event_head,
+            "dead_actors": root.ended_head,
         }
 
     def store_stats(self) -> dict[str, int]:

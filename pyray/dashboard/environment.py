@@ -34,6 +34,14 @@ class Localized:
     python_path: list[str] = field(default_factory=list)
 
 
+def _start_folder() -> str:
+    """Return where the session was started, as in Ray; the home of the user if that is gone."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return str(Path.home())
+
+
 def localize(env: Mapping[str, Any], folder: Path, packages: Packages) -> Localized:
     """Copy or unpack what a runtime_env names into the job's folder, and check the rest.
 
@@ -48,7 +56,7 @@ def localize(env: Mapping[str, Any], folder: Path, packages: Packages) -> Locali
     """
     local = {name: value for name, value in env.items() if name != "_ray_commit"}
     excludes = [str(one) for one in local.get("excludes", [])]
-    result = Localized(local, str(Path.home()))
+    result = Localized(local, _start_folder())
     if local.get("working_dir"):
         target = folder / WORKING_DIR
         _bring(str(local["working_dir"]), target, excludes, packages)

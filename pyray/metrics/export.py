@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyray import machine, runtime
 from pyray.metrics import files
+from pyray.observability import records
+from pyray.observability.records import Session
+from pyray.observability.rows import PLACEMENT_STATES
+from pyray.observability.tasks import ACTOR_STATES, TASK_STATES
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -47,18 +52,15 @@ class SessionCollector:
         """Ray's names, where they mean the same here."""
         tasks, store = self.engine.engine_stats(), self.engine.store_stats()
         running = tasks["workers"] - tasks["idle"]
-        waiting = tasks["pending"] - min(running, tasks["pending"])
-        yield _gauge(
-            "tasks",
-            "Tasks by state: now, and how many have ended so far.",
-            ("State",),
-            {
-                ("PENDING_NODE_ASSIGNMENT",): tasks["ready"],
-                ("PENDING_ARGS_AVAIL",): max(0, waiting - tasks["ready"]),
-                ("FINISHED",): tasks["finished"],
-                ("FAILED",): tasks["failed"],
-            },
-        )
+        session = Session()
+        for name, words, counts in (
+            ("tasks", "Tasks by state: now, and how many have ended so far.", task_states(session)),
+            ("actors", "Actors by state: now, and how many have died.", actor_states(session)),
+            ("placement_groups", "Placement groups by state.", group_states(session)),
+        ):
+            values: dict[tuple[str, ...], float]
+            values = {(state,): count for state, count in counts.items()}
+            yield _gauge(name, words, ("State",), values)
         yield _gauge(
             "workers",
             "Worker processes by state.",
@@ -83,6 +85,7 @@ class SessionCollector:
             ("node_cpu_count", "CPUs of this machine that may be used.", machine.cpu_count()),
         ):
             yield _gauge(name, words, (), {(): value})
+        yield from _disk(self.engine.session_folder())
         yield self._resources()
 
     def _resources(self) -> Metric:
@@ -91,6 +94,47 @@ class SessionCollector:
             values[name, "USED"] = total - available
             values[name, "AVAILABLE"] = available
         return _gauge("resources", "Resources by name and state.", ("Name", "State"), values)
+
+
+def task_states(session: Session) -> dict[str, int]:
+    """Return how many tasks are in each state, and how many have ended."""
+    counts = session.reader.counts()
+    found = dict.fromkeys(TASK_STATES.values(), 0)
+    for (_label, state), count in session.reader.tally().items():
+        if (name := TASK_STATES.get(records.TASK_STATES[state])) is not None:
+            found[name] += count
+    return found | {"FINISHED": counts["finished"], "FAILED": counts["failed"]}
+
+
+def actor_states(session: Session) -> dict[str, int]:
+    """Return how many actors are in each state, and how many have died."""
+    found = dict.fromkeys(("PENDING_CREATION", "ALIVE", "RESTARTING"), 0)
+    for actor in session.actors():
+        state = records.ACTOR_STATES[actor.state]
+        if state != "DEAD":
+            found[ACTOR_STATES.get(state, state)] += 1
+    return found | {"DEAD": session.reader.counts()["dead_actors"]}
+
+
+def group_states(session: Session) -> dict[str, int]:
+    """Return how many placement groups are in each state."""
+    found = dict.fromkeys(("PENDING", "CREATED"), 0)
+    for group in session.placements():
+        if (state := PLACEMENT_STATES[group.state]) in found:
+            found[state] += 1
+    return found
+
+
+def _disk(folder: str) -> Iterator[Metric]:
+    """Yield what is known of the disk that has the session's files."""
+    size = shutil.disk_usage(folder)
+    percent = 100 * size.used / (size.used + size.free) if size.total else 0.0
+    for name, words, value in (
+        ("node_disk_usage", "Bytes of the disk in use that has the session's files.", size.used),
+        ("node_disk_free", "Bytes of it that are free.", size.free),
+        ("node_disk_utilization_percentage", "How much of it is in use.", percent),
+    ):
+        yield _gauge(name, words, (), {(): value})
 
 
 def free(store: dict[str, int]) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from pyray.job_submission import JobDetails, JobStatus, JobSubmissionClient, JobType
 from tests.jobs.served import Served
-from tests.support import wait_until
+from tests.support import ROOT, wait_until
 
 
 @pytest.fixture
@@ -67,6 +67,14 @@ def test_environment_of_a_job(client: JobSubmissionClient, server: Served) -> No
     assert client.get_job_logs(job).splitlines() == [
         "hello you", folder, folder, str(Path(sys.executable).parent / "python")
     ]  # fmt: skip
+
+
+def test_job_without_a_folder_starts_where_the_session_was_started(
+    client: JobSubmissionClient,
+) -> None:
+    job = client.submit_job(entrypoint="pwd -P")
+    ended(client, job)
+    assert client.get_job_logs(job).strip() == str(ROOT)
 
 
 def test_working_dir_is_a_copy_and_leaves_nothing(

@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pyray.metrics import export
 from pyray.metrics import files as metric_files
 from pyray.metrics.cells import Cells, Key
 from pyray.util.metrics import Counter, Gauge, Histogram
+from pyray.util.placement_group import placement_group
 from tests.support import run_script, wait_until
 
 parser = pytest.importorskip("prometheus_client.parser")
@@ -127,7 +129,41 @@ def test_own_metrics_have_rays_names(session: None) -> None:
     assert found["ray_resources", (("Name", "CPU"), ("State", "AVAILABLE"))] == 2
     assert found["ray_object_store_memory", (("Location", "MMAP_SHM"),)] >= 1_000_000
     assert found["ray_node_mem_total", ()] > found["ray_node_mem_used", ()] > 0
+    assert found["ray_node_disk_usage", ()] > 0
+    assert 0 < found["ray_node_disk_utilization_percentage", ()] <= 100
     del kept
+
+
+def by_state(name: str) -> dict[str, float]:
+    return {dict(labels)["State"]: value for (one, labels), value in shown().items() if one == name}
+
+
+def test_tasks_actors_and_groups_are_counted_by_state(session: None, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+
+    @ray.remote
+    def waits() -> None:
+        while not go.exists():
+            time.sleep(0.01)
+
+    @ray.remote(num_cpus=0)
+    class Lives:
+        def ping(self) -> None: ...
+
+    actors = [Lives.remote() for _ in range(2)]
+    ray.get([actor.ping.remote() for actor in actors])
+    ray.kill(actors.pop())
+    groups = [placement_group([{"CPU": cpus}]) for cpus in (1, 2)]
+    ray.get(groups[0].ready())
+    running = [waits.remote() for _ in range(3)]
+    wait_until(lambda: by_state("ray_tasks")["RUNNING"] == 1, 20, "a task to run")
+    assert by_state("ray_tasks")["PENDING_NODE_ASSIGNMENT"] == 2
+    assert by_state("ray_placement_groups") == {"CREATED": 1, "PENDING": 1}
+    wait_until(lambda: by_state("ray_actors")["DEAD"] == 1, 20, "an actor to die")
+    assert by_state("ray_actors")["ALIVE"] == 1
+    go.touch()
+    ray.get(running)
+    assert by_state("ray_tasks")["RUNNING"] == 0
 
 
 def test_port_is_on_this_machine_only_and_closed_at_the_end() -> None:

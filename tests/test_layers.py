@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -201,3 +202,13 @@ def test_the_checks_see_what_they_look_for(tmp_path: Path) -> None:
     found = set(imports(folder / "unit" / "test_machine.py"))
     assert {"os", "pathlib", "pyray", "pyray.machine", "pytest"} <= found
     assert pyray_modules(iter(found)) == {"machine"}
+
+
+def test_import_of_pyray_brings_nothing_that_few_need() -> None:
+    heavy = {
+        *("tempfile", "shutil", "asyncio", "multiprocessing", "sqlite3", "http.client", "pdb"),
+        *("numpy", "cloudpickle", "click", "starlette", "uvicorn", "prometheus_client"),
+    }
+    program = "import pyray, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert heavy & set(done.stdout.decode().split()) == set()

@@ -17,7 +17,6 @@ import os
 import socket
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,6 +64,8 @@ def folder() -> Path:
 
 def fallback_folder() -> Path:
     """Return where they listen if their session has no folder."""
+    import tempfile  # only now: it is slow to import, and few need it
+
     return Path(tempfile.gettempdir()) / f"pyray-debug-{os.getuid()}"
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pyray.observability.queries import query
+from pyray.observability.records import FORMATS, Session
 from pyray.util import state
 from tests.support import wait_until
 
@@ -92,3 +94,32 @@ def test_objects_name_all_their_holders(ray_alone: ModuleType, tmp_path: Any) ->
     wait_until(lambda: holders() == {("PINNED_IN_MEMORY", "DRIVER")}, 20, "that")
     assert view.sum() == 20_000
     assert state.summarize_objects()["cluster"]["total_objects"] > 0
+
+
+def test_few_of_many_tasks_are_read_and_all_are_counted(ray_alone: ModuleType) -> None:
+    ray, count = ray_alone, 20_000
+
+    @ray.remote
+    def one() -> None: ...
+
+    @ray.remote
+    def outer() -> Any:
+        return [one.remote()]
+
+    ray.get([one.remote() for _ in range(count)])
+    [inner] = ray.get(outer.remote())
+    ray.get(inner)
+    session = Session()
+    page = session.event_page(8192)
+    assert len(page.data) == 8192 * FORMATS["events"][1].size
+    assert page.total == count + 2
+    few = query(session, "tasks", limit=3)
+    assert (len(few.rows), few.total, few.num_filtered) == (3, count + 2, count + 2)
+    by_id = {row["task_id"]: row for row in few.rows}
+    parent = by_id[inner.task_id().hex()]["parent_task_id"]
+    [row] = query(session, "tasks", [("task_id", "=", parent)]).rows
+    assert row["name"].endswith("outer")
+    everything = query(session, "tasks", limit=100_000)
+    assert len({row["task_id"] for row in everything.rows}) == count + 2
+    ones = query(session, "tasks", [("name", "=", row["name"].replace("outer", "one"))], 5)
+    assert (len(ones.rows), ones.num_filtered, ones.total) == (5, count + 1, count + 2)

@@ -74,6 +74,37 @@ def test_whoever_goes_away_lets_the_task_go_on() -> None:
         script.wait_for_output("result 6")
 
 
+KILLED = """
+try:
+        ray.get(ref)
+    except ray.exceptions.WorkerCrashedError:
+        print("told", flush=True)
+    print("result", ray.get(ray.remote(lambda: 6).remote()), flush=True)
+"""
+
+
+def test_worker_killed_at_its_breakpoint_frees_terminal_and_caller() -> None:
+    source = STOPS.replace("@ray.remote", "@ray.remote(max_retries=0)", 1)
+    with started_script(source.replace("END", KILLED.strip())) as script:
+        pid = waiting_pid(script)
+        client = subprocess.Popen(
+            [sys.executable, "-m", "pyray", "debug", str(pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+        )
+        assert client.stdout is not None
+        assert b"breakpoint" in client.stdout.readline()
+        os.kill(pid, signal.SIGKILL)
+        script.wait_for_output("told")
+        script.wait_for_output("result 6")
+        try:
+            client.wait(10)  # though nothing was typed
+        finally:
+            client.kill()
+            client.communicate()
+
+
 def test_quit_fails_the_task_and_cancel_ends_the_waiting() -> None:
     with started_script(QUITS) as script:
         pid = waiting_pid(script)

@@ -58,8 +58,13 @@ def pytest_timeout_cancel_timer() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the real standard error, which pytest hides from tests."""
+    """Keep the real standard error, which pytest hides from tests, and let Ctrl-C work.
+
+    Shells start what runs in the background with SIGINT ignored, and programs inherit that.
+    """
     config.stash[_STDERR] = os.dup(2)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

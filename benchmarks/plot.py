@@ -15,6 +15,7 @@ COLOURS = {
     "ppe": "#2ca02c",
     "pool": "#9467bd",
     "joblib": "#ff7f0e",
+    "gloo": "#8c564b",
     "serial": "#7f7f7f",
     "limit": "#000000",
 }

@@ -85,6 +85,13 @@ def test_compare_when_runs_measured_different_workloads_then_they_are_one(tmp_pa
             run_compare("--show", sync, second)
 
 
+def test_plot_has_a_colour_for_each_system() -> None:
+    code = "import plot, systems; print(sorted(systems.SYSTEMS.keys() ^ plot.COLOURS.keys()))"
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, cwd=COMPARE.parent, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
+
+
 def test_compare_when_given_a_baseline_then_divides_by_it(tmp_path: Path) -> None:
     before = results_file(tmp_path / "before.json", {"pyray": [10.0], "limit": [5.0]})
     now = results_file(tmp_path / "now.json", {"pyray": [30.0], "limit": [5.0]})

@@ -72,7 +72,7 @@ struct pr_slot_view {
     uint32_t state; /* enum pr_slot_state */
     uint32_t process_id;
     uint32_t environment;
-    uint32_t job; /* 0: none */
+    uint32_t job;        /* 0: none */
     struct pr_ref actor; /* handle, or index none */
     uint64_t running;    /* id of a task that it runs, or 0 */
     uint64_t tasks_finished;

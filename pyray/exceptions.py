@@ -175,7 +175,8 @@ class ActorDiedError(RayActorError):
             text = f"The actor died because of an error raised in its creation task, {cause}"
             actor_id = actor_id or getattr(cause, "_actor_id", None)
         else:
-            facts = {"actor_id": actor_id, **(details or {})}
+            facts: dict[str, object] = {"class_name": None, "actor_id": actor_id}
+            facts |= details or {}
             known = [f"    {name}: {fact}" for name, fact in facts.items() if fact is not None]
             text = "\n".join([self.BASE_ERROR_MSG, *known, *([reason] if reason else [])])
         super().__init__(actor_id, text, actor_init_failed=cause is not None)

@@ -15,6 +15,7 @@ One extension module out of small files, one subject each:
     calls.pxi      put, get, wait, submit
     stream.pxi     streams of results: taken by the caller, published by the worker
     channels.pxi   channels of compiled graphs
+    title.pxi      what `ps` shows of a worker
     worker.pxi     the worker's loop and the supervisor's operations
     actors.pxi     actors' names, and calls of actors that run many at a time
     jobs.pxi       drivers that join, and the end of their jobs
@@ -25,7 +26,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.errno cimport EIO, EMFILE, ENFILE
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset, strlen
 
 from core cimport *
@@ -54,6 +55,7 @@ include "calls.pxi"
 include "unread.pxi"
 include "create.pxi"
 include "stream.pxi"
+include "title.pxi"
 include "worker.pxi"
 include "help.pxi"
 include "actors.pxi"

@@ -123,6 +123,22 @@ def current_instance():
     return actor_instance if call is None or call.handle is None else call.instance
 
 
+def actor_repr() -> str:
+    """What the actor calls itself; "" without an actor, or when its `__repr__` is broken."""
+    instance = current_instance()
+    if instance is None:
+        return ""
+    try:
+        return repr(instance)
+    except Exception:  # user code: its error must not hide the one that is being reported
+        return ""
+
+
+def has_actor() -> bool:
+    """Whether an actor lives in this process."""
+    return current_instance() is not None
+
+
 # ---- many calls at a time ------------------------------------------------------------------------
 
 cdef class Call:
@@ -140,6 +156,7 @@ cdef class Call:
 
     def unpack(self) -> tuple:
         """(method, args, kwargs), the method first looked up on the instance."""
+        show_title(self.taken.name)
         args, kwargs = unpack(&self.taken)
         if self.handle is not None:
             return wrap_method(self.instance, args[0]), args[1:], kwargs
@@ -252,7 +269,7 @@ def newly_cancelled(running) -> list:
             continue
         found.append(call)
         if recursive:   # what it has submitted since it was cancelled
-            status = pr_cancel_children(&context, call.taken.serial, False)
+            status = pr_cancel_children(&context, call.taken.serial, UINT64_MAX, False)
             if status != PR_OK:
                 raise_status(status, "cancel")
 
@@ -295,6 +312,9 @@ cdef uint32_t choose_ended(list ended, pr_ended *chosen) except? 0xFFFFFFFF:
     return count
 
 
+cdef int64_t running_calls = 0   # that `exchange` has taken and not ended
+
+
 def exchange(list ended, list free_of, uint32_t room) -> tuple[list, bool]:
     """End calls, which `ended` then holds no more, and take at most `room` new ones.
 
@@ -305,6 +325,7 @@ def exchange(list ended, list free_of, uint32_t room) -> tuple[list, bool]:
     cdef uint32_t limits[PR_GROUP_MAX]
     cdef uint32_t count, taken_count, i
     cdef bint leaving = False
+    global running_calls
     check_usable()
     new = []
     memset(limits, 0, sizeof(limits))
@@ -317,6 +338,7 @@ def exchange(list ended, list free_of, uint32_t room) -> tuple[list, bool]:
         if status != PR_OK and status != PR_EXIT:
             raise_status(status, "the actor's loop")
         leaving = status == PR_EXIT
+        running_calls += <int64_t>taken_count - count
         if count:
             del ended[:count]
         for i in range(taken_count):
@@ -325,6 +347,8 @@ def exchange(list ended, list free_of, uint32_t room) -> tuple[list, bool]:
             new.append(call)
         room -= taken_count
         if not ended and (taken_count < PR_EXCHANGE_MAX or room == 0):
+            if running_calls == 0:
+                show_rest()
             return new, leaving
 
 

@@ -6,7 +6,10 @@ cdef object unfit_result = None           # pyray.serialization.not_serializable
 
 
 def set_failure_translator(function) -> None:
-    """For errors of the system: `function(cause, pid, wait_status, ran_ms, name, detail)`."""
+    """For errors of the system: `function(cause, pid, wait_status, ran_ms, name, detail, actor)`.
+
+    `actor` is (id in hex, namespace, name), of one without a name two empty texts; None for a task.
+    """
     global failure_to_exception
     failure_to_exception = function
 
@@ -130,9 +133,20 @@ cdef failure_of(const pr_failure *failure):
     if failure.detail.index != PR_NONE:
         detail = fetch(failure.detail, &status, &is_error)
     name = failure.name[:strlen(failure.name)].decode("utf-8", "replace")
+    ran_ms, actor = failure.ran_ms, None
+    if pr_cause_is_of_actor(failure.cause):
+        ran_ms = 0
+        if failure.actor.index != PR_NONE:
+            actor = names_of_ended(failure.actor)
     return failure_to_exception(
-        failure.cause, failure.process_id, failure.wait_status, failure.ran_ms, name, detail
+        failure.cause, failure.process_id, failure.wait_status, ran_ms, name, detail, actor
     )
+
+
+cdef str actor_id(pr_ref handle, uint32_t job):
+    nonce = (session_nonce & NONCE_BITS) >> 32
+    job_id = job.to_bytes(4, "little").hex()
+    return f"{handle.index:08x}{handle.generation:08x}{nonce:08x}{job_id}"
 
 
 cdef fetch_argument(pr_ref ref):

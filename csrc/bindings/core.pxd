@@ -1,5 +1,5 @@
 # C declarations, in the order of pyray_core.h.
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "pyray_core.h" nogil:
     ctypedef uint32_t pr_index
@@ -200,12 +200,14 @@ cdef extern from "pyray_core.h" nogil:
         PR_CAUSE_ACTOR_CREATION, PR_CAUSE_ACTOR_EXITED, PR_CAUSE_OWNER_DIED, PR_CAUSE_CANCELLED
         PR_CAUSE_STORE_FULL, PR_CAUSE_ACTOR_UNAVAILABLE, PR_CAUSE_OUT_OF_MEMORY
     struct pr_failure:
-        uint32_t cause
+        uint16_t cause
+        uint16_t wait_status
         uint32_t process_id
-        uint32_t wait_status
         uint32_t ran_ms
+        pr_ref actor
         pr_ref detail
         char *name
+    bint pr_cause_is_of_actor(uint32_t cause)
     struct pr_demand:
         uint32_t resource
         int64_t amount
@@ -470,7 +472,7 @@ cdef extern from "pyray_core.h" nogil:
     pr_status pr_channel_forward(pr_context *ctx, const pr_ref *channels, uint32_t count,
                                  pr_ref object)
     pr_status pr_cancel(pr_context *ctx, pr_ref result, bint force, bint recursive)
-    pr_status pr_cancel_children(pr_context *ctx, uint64_t serial, bint force)
+    pr_status pr_cancel_children(pr_context *ctx, uint64_t serial, uint64_t last, bint force)
     bint pr_cancel_asked(pr_context *ctx, pr_index task)
     pr_index pr_cancel_next(pr_context *ctx)
     bint pr_cancel_take(pr_context *ctx, pr_index task, pr_bool *recursive)

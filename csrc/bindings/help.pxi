@@ -16,6 +16,7 @@ cdef class Waiting:
     """What a task that waits must find again when it goes on."""
     cdef pr_index task, holding
     cdef str name
+    cdef char[PR_NAME_BYTES] title
     cdef uint64_t serial
     cdef uint32_t attempt
     cdef pr_ref result
@@ -30,6 +31,7 @@ cdef Waiting set_aside():
         holding_task = running_task
     waiting.task, waiting.is_interruptible = running_task, interruptible
     waiting.result = current_result
+    memcpy(waiting.title, title_shown, PR_NAME_BYTES)
     waiting.name, waiting.serial, waiting.attempt = current_name, current_serial, current_attempt
     return waiting
 
@@ -38,6 +40,7 @@ cdef int go_on(Waiting waiting) except -1:
     global running_task, current_name, current_serial, current_attempt, interruptible, holding_task
     global current_result
     current_result = waiting.result
+    show_title(waiting.title)
     running_task, holding_task = waiting.task, waiting.holding
     current_name, current_serial, current_attempt = waiting.name, waiting.serial, waiting.attempt
     interruptible = waiting.is_interruptible

@@ -95,9 +95,16 @@ cdef class ObjectRef:
         return 28
 
     def task_id(self):
-        """Id of the task that produces this object."""
+        """Id of the task that produces this object: the same for all of its results."""
         from pyray.ids import TaskID
-        return TaskID(self.binary()[:24])
+        cdef const pr_birth *birth
+        own = self.binary()[:24]
+        if self.nonce != 0 and self.nonce == session_nonce and is_open and not is_forked:
+            birth = pr_birth_at(&context, self.ref.index)
+            if birth.first.index != PR_NONE:
+                own = (birth.first.index.to_bytes(4, "big")
+                       + birth.first.generation.to_bytes(4, "big") + own[8:])
+        return TaskID(own)
 
     def job_id(self):
         """Id of the job the object belongs to."""

@@ -15,7 +15,12 @@ cdef extern from "pyray_core.h" nogil:
     struct pr_hold_view:
         uint64_t holder
     struct pr_actor_view:
+        pr_ref handle
         uint32_t state
+        uint32_t job
+        uint32_t space_size
+        uint32_t name_size
+        uint8_t *text
     struct pr_slot_view:
         uint32_t state
     struct pr_label:
@@ -24,6 +29,7 @@ cdef extern from "pyray_core.h" nogil:
         uint64_t number
     struct pr_ended_actor:
         uint64_t number
+        pr_actor_view view
     struct pr_text:
         uint32_t size_bytes
         char *bytes
@@ -39,6 +45,7 @@ cdef extern from "pyray_core.h" nogil:
         uint32_t job
     struct pr_birth:
         uint32_t job
+        pr_ref first
     const pr_birth *pr_birth_at(const pr_context *ctx, pr_index object)
     const pr_note *pr_note_at(const pr_context *ctx, pr_index task)
     struct pr_ring_page:
@@ -72,6 +79,32 @@ ctypedef pr_status (*view_function)(pr_context *, pr_index *, void *, uint32_t *
 cdef pr_status view_labels(pr_context *ctx, pr_index *start, void *labels,
                            uint32_t *count) noexcept nogil:
     return pr_labels_read(ctx, start, <pr_label *>labels, PR_VIEW_STEP, count)
+
+
+cdef enum:
+    DEATHS_SEARCHED = 1024   # the last ones
+
+
+cdef tuple names_of_ended(pr_ref handle):
+    """(id, namespace, name) of an actor that has died; names are empty if it died long ago."""
+    cdef pr_ring_page page
+    cdef const pr_ended_actor *ended
+    cdef const pr_actor_view *view
+    cdef bytearray room = bytearray(PR_RING_STEP * sizeof(pr_ended_actor))
+    cdef char *at = room
+    cdef uint32_t i
+    page.pool, page.head, page.records = PR_POOL_ENDED, &pr_engine_root(&context).ended_head, at
+    page.next = max(<int64_t>page.head[0] - DEATHS_SEARCHED, 0)
+    while pr_ring_read(&context, &page) == PR_OK:
+        ended = <const pr_ended_actor *>at
+        for i in range(page.count):
+            view = &ended[i].view
+            if view.handle.index == handle.index and view.handle.generation == handle.generation:
+                text = PyBytes_FromStringAndSize(
+                    <const char *>view.text, view.space_size + view.name_size)
+                names = text[:view.space_size].decode(), text[view.space_size:].decode()
+                return actor_id(handle, view.job), *names
+    return actor_id(handle, pr_birth_at(&context, handle.index).job), "", ""
 
 
 cdef class Reader:

@@ -130,22 +130,6 @@ def current_actor_handle():
     return load_ref(current_actor.index, current_actor.generation)
 
 
-def actor_repr() -> str:
-    """What the actor calls itself; "" without an actor, or when its `__repr__` is broken."""
-    instance = current_instance()
-    if instance is None:
-        return ""
-    try:
-        return repr(instance)
-    except Exception:  # user code: its error must not hide the one that is being reported
-        return ""
-
-
-def has_actor() -> bool:
-    """Whether an actor lives in this process."""
-    return current_instance() is not None
-
-
 cdef find_function(pr_ref ref):
     cdef pr_status status = PR_OK
     cdef bint is_error = False
@@ -257,6 +241,7 @@ cdef int construct(cls, tuple args, dict kwargs) except -1:
     instance = cls(*args[1:], **kwargs) if maker is None else maker(*args[1:], **kwargs)
     actor_methods.clear()
     actor_instance, runs_many = instance, maker is not None
+    rest_as(type(instance).__name__)
     return 0
 
 
@@ -422,6 +407,8 @@ cdef Results failure_results(pr_taken *taken, uint32_t cause):
     cdef uint32_t i
     results.failure.cause, results.failure.process_id = cause, context.process_id
     memcpy(results.failure.name, taken.name, PR_NAME_BYTES)
+    if pr_cause_is_of_actor(cause):
+        results.failure.actor = current_actor
     for i in range(taken.result_count):
         memset(&results.values[i], 0, sizeof(pr_value))
         results.values[i].kind, results.values[i].flags = PR_KIND_FAILURE, PR_FLAG_ERROR
@@ -447,7 +434,7 @@ def take_cancellation() -> bool:
     if not pr_cancel_take(&context, running_task, &recursive):
         return False
     if recursive:   # what it has submitted since it was cancelled
-        status = pr_cancel_children(&context, current_serial, False)
+        status = pr_cancel_children(&context, current_serial, UINT64_MAX, False)
         if status != PR_OK:
             raise_status(status, "cancel")
     return True
@@ -477,6 +464,7 @@ cdef Results run(pr_taken *taken, translate):
     if taken.flags & PR_TASK_CREATES_ACTOR:
         current_actor, creation_attempt = taken.actor, taken.attempt
     running_task = taken.task
+    show_title(taken.name)
     begin_task(taken)
     try:
         try:
@@ -530,7 +518,7 @@ def worker_loop(translate, on_idle):
 
     `translate(error, task name)` makes the error to store; `on_idle()` is called before sleeping.
     """
-    global current_shape
+    global current_shape, running_calls
     cdef pr_taken taken
     cdef pr_index latch = pr_slot_at(&context, context.slot).latch
     cdef uint32_t seen = pr_latch_sequence(&context, latch)
@@ -545,11 +533,14 @@ def worker_loop(translate, on_idle):
             status = pr_finish(&context, taken.task, results.values, len(results.encoded), &taken)
             results = None
             if runs_many:
+                show_rest()
                 current_shape = 0
                 if status == PR_OK:
+                    running_calls = 1
                     return [new_call(&taken)]
                 return [] if status == PR_EMPTY else None
         elif status == PR_EMPTY:
+            show_rest()
             on_idle()
             forget_functions()
             with nogil:

@@ -90,11 +90,20 @@ uint32_t pr_actor_calls(const struct pr_context *ctx, pr_index actor)
     return a->pending - (creating && a->pending > 0);
 }
 
+struct pr_ref pr_actor_handle(const struct pr_context *ctx, pr_index actor)
+{
+    const struct pr_actor *a = pr_actor_at(ctx, actor);
+    if (!pr_pool_has(ctx, PR_POOL_OBJECT, a->handle)) return (struct pr_ref){0};
+    return (struct pr_ref){a->handle, pr_object_at(ctx, a->handle)->generation};
+}
+
 struct pr_failure pr_actor_failure(const struct pr_context *ctx, pr_index actor, const char *name)
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
-    struct pr_failure failure = {
-        .cause = a->cause, .process_id = a->process_id, .wait_status = a->wait_status};
+    struct pr_failure failure = {.cause = (uint16_t)a->cause,
+                                 .wait_status = (uint16_t)a->wait_status,
+                                 .process_id = a->process_id,
+                                 .actor = pr_actor_handle(ctx, actor)};
     memcpy(failure.name, name, PR_NAME_BYTES);
     if (a->creation != PR_NONE && a->cause == PR_CAUSE_ACTOR_CREATION)
         failure.detail = (struct pr_ref){a->creation, pr_object_at(ctx, a->creation)->generation};
@@ -243,13 +252,12 @@ static void fail_unavailable(struct pr_context *ctx, pr_index task)
 void pr_actor_lost_call(struct pr_context *ctx, pr_index task, const struct pr_slot *died)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
-    uint32_t ran_ms = (uint32_t)((pr_os_monotonic_ns() - t->started_ns) / 1000000u);
     if (pr_actor_at(ctx, t->actor)->state == PR_ACTOR_DEAD) {
         struct pr_failure failure = pr_actor_failure(ctx, t->actor, t->name);
-        failure.ran_ms = ran_ms;
         pr_task_fail(ctx, task, &failure);
     } else if (t->retries_left == 0) {
         struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_ACTOR_UNAVAILABLE, died);
+        failure.actor = pr_actor_handle(ctx, t->actor);
         pr_task_fail(ctx, task, &failure);
     } else {
         if (t->retries_left > 0) TX_SET(ctx, t->retries_left, t->retries_left - 1);

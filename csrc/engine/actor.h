@@ -51,6 +51,8 @@ void pr_actor_end(struct pr_context *ctx, pr_index actor, enum pr_cause cause);
 /* Nobody holds the handle object. True when the entry is gone and the object may go too. */
 bool pr_actor_released(struct pr_context *ctx, pr_index actor);
 
+/* Its handle object, or none. */
+struct pr_ref pr_actor_handle(const struct pr_context *ctx, pr_index actor);
 struct pr_failure pr_actor_failure(const struct pr_context *ctx, pr_index actor, const char *name);
 
 /* ---- outside transactions ---- */

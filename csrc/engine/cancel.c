@@ -8,22 +8,27 @@
 #define SCAN_STEP 512u  /* tasks looked at in one transaction */
 #define CANCEL_STEP 16u /* and cancelled */
 
-/* Serial numbers of tasks whose children are wanted. */
-struct serials {
-    uint64_t *at;
+/* A task whose children are wanted: those with serial numbers up to `last`. What it submits later
+ * it submits after it has been told, or pr_cancel_reaches finds it. */
+struct parent {
+    uint64_t serial, last;
+};
+
+struct parents {
+    struct parent *at;
     uint32_t count, room;
 };
 
-static bool add_serial(struct serials *list, uint64_t serial)
+static bool add_parent(struct parents *list, struct parent parent)
 {
     if (list->count == list->room) {
         uint32_t room = 2 * list->room + 16;
-        uint64_t *at = realloc(list->at, room * sizeof *at);
+        struct parent *at = realloc(list->at, room * sizeof *at);
         if (at == NULL) return false;
         list->at = at;
         list->room = room;
     }
-    list->at[list->count++] = serial;
+    list->at[list->count++] = parent;
     return true;
 }
 
@@ -95,20 +100,25 @@ void pr_cancel_complete(struct pr_context *ctx, pr_index task)
 struct cancel {
     struct pr_ref result;
     bool force, recursive;
-    uint64_t serial; /* of the task, if it was running */
+    struct parent task; /* if it was running */
 };
+
+static struct parent parent_of_all(const struct pr_context *ctx, const struct pr_task *t)
+{
+    return (struct parent){t->serial, pr_engine_root(ctx)->serial};
+}
 
 static enum pr_status cancel_one(struct pr_context *ctx, void *argument)
 {
     struct cancel *op = argument;
     const struct pr_object *o;
-    op->serial = 0;
+    op->task.serial = 0;
     PR_TRY(pr_object_find(ctx, op->result, &o));
     bool pending = o->state == PR_OBJECT_PENDING || o->state == PR_OBJECT_CREATING;
     if (!pending || !(o->flags & PR_FLAG_RESULT)) return PR_OK; /* finished, or nobody's result */
     const struct pr_task *t = pr_task_at(ctx, o->producer);
     if (op->force && (t->flags & PR_TASK_OF_ACTOR)) return PR_STATE;
-    if (cancel_task(ctx, o->producer, op->force, op->recursive)) op->serial = t->serial;
+    if (cancel_task(ctx, o->producer, op->force, op->recursive)) op->task = parent_of_all(ctx, t);
     return PR_OK;
 }
 
@@ -117,25 +127,25 @@ enum pr_status pr_cancel(struct pr_context *ctx, struct pr_ref result, bool forc
     struct cancel op = {.result = result, .force = force, .recursive = recursive};
     PR_TRY(pr_operate(ctx, cancel_one, &op));
     PR_FAILPOINT(ctx, CANCEL_STEP);
-    if (!recursive || op.serial == 0) return PR_OK;
-    return pr_cancel_children(ctx, op.serial, force);
+    if (!recursive || op.task.serial == 0) return PR_OK;
+    return pr_cancel_children(ctx, op.task.serial, op.task.last, force);
 }
 
 /* ---- children ---- */
 
 struct scan {
-    const struct serials *parents;
+    const struct parents *parents;
     pr_index from;
     bool force;
-    uint32_t found; /* running ones, in `serials` */
-    uint64_t serials[CANCEL_STEP];
+    uint32_t count;
+    struct parent running[CANCEL_STEP]; /* children that have begun */
 };
 
-static bool is_child(const struct serials *parents, const struct pr_task *t)
+static bool is_child(const struct parents *parents, const struct pr_task *t)
 {
     if (t->state == PR_TASK_FREE || t->parent == 0) return false;
     for (uint32_t i = 0; i < parents->count; i++)
-        if (parents->at[i] == t->parent) return true;
+        if (parents->at[i].serial == t->parent && t->serial <= parents->at[i].last) return true;
     return false;
 }
 
@@ -144,21 +154,21 @@ static enum pr_status scan_step(struct pr_context *ctx, void *argument)
     struct scan *scan = argument;
     uint32_t high_water = ctx->header->pools[PR_POOL_TASK].high_water;
     uint32_t cancelled = 0, looked = 0;
-    scan->found = 0;
+    scan->count = 0;
     for (; scan->from < high_water && looked < SCAN_STEP && cancelled < CANCEL_STEP;
          scan->from++, looked++) {
         const struct pr_task *t = pr_task_at(ctx, scan->from);
         if (!is_child(scan->parents, t)) continue;
         if (cancel_task(ctx, scan->from, scan->force, true))
-            scan->serials[scan->found++] = t->serial;
+            scan->running[scan->count++] = parent_of_all(ctx, t);
         cancelled++;
     }
     return scan->from < high_water ? PR_OK : PR_EMPTY;
 }
 
 /* The children of `parents`; those of them that ran are added to `next`. */
-static enum pr_status cancel_generation(struct pr_context *ctx, const struct serials *parents,
-                                        struct serials *next, bool force)
+static enum pr_status cancel_generation(struct pr_context *ctx, const struct parents *parents,
+                                        struct parents *next, bool force)
 {
     struct scan scan = {.parents = parents, .from = 1, .force = force};
     enum pr_status status;
@@ -166,20 +176,22 @@ static enum pr_status cancel_generation(struct pr_context *ctx, const struct ser
         status = pr_operate(ctx, scan_step, &scan);
         if (status != PR_OK && status != PR_EMPTY) return status;
         PR_FAILPOINT(ctx, CANCEL_STEP);
-        for (uint32_t i = 0; i < scan.found; i++)
-            if (!add_serial(next, scan.serials[i])) return PR_NO_MEMORY;
+        for (uint32_t i = 0; i < scan.count; i++)
+            if (!add_parent(next, scan.running[i])) return PR_NO_MEMORY;
     } while (status == PR_OK);
     return PR_OK;
 }
 
-enum pr_status pr_cancel_children(struct pr_context *ctx, uint64_t serial, bool force)
+enum pr_status pr_cancel_children(struct pr_context *ctx, uint64_t serial, uint64_t last,
+                                  bool force)
 {
-    struct serials parents = {0}, next = {0};
-    enum pr_status status = add_serial(&parents, serial) ? PR_OK : PR_NO_MEMORY;
+    struct parents parents = {0}, next = {0};
+    enum pr_status status =
+        add_parent(&parents, (struct parent){serial, last}) ? PR_OK : PR_NO_MEMORY;
     while (status == PR_OK && parents.count > 0) {
         next.count = 0;
         status = cancel_generation(ctx, &parents, &next, force);
-        struct serials done = parents;
+        struct parents done = parents;
         parents = next;
         next = done;
     }

@@ -22,9 +22,10 @@
 PR_MUST_CHECK enum pr_status pr_cancel(struct pr_context *ctx, struct pr_ref result, bool force,
                                        bool recursive);
 
-/* Cancels what the task with this serial number has submitted, and theirs. */
+/* Cancels what the task with this serial number has submitted, and theirs; but no tasks with serial
+ * numbers above `last`: a task that has been told may submit others while it cleans up. */
 PR_MUST_CHECK enum pr_status pr_cancel_children(struct pr_context *ctx, uint64_t serial,
-                                                bool force);
+                                                uint64_t last, bool force);
 
 /* Has somebody cancelled this task, which this process runs? */
 bool pr_cancel_asked(struct pr_context *ctx, pr_index task);

@@ -398,13 +398,32 @@ enum pr_cause {
     PR_CAUSE_ACTOR_JOB_ENDED, /* the driver of its job has gone */
 };
 
+static inline bool pr_cause_is_of_actor(uint32_t cause)
+{
+    switch (cause) {
+    case PR_CAUSE_ACTOR_DIED:
+    case PR_CAUSE_ACTOR_KILLED:
+    case PR_CAUSE_ACTOR_CREATION:
+    case PR_CAUSE_ACTOR_EXITED:
+    case PR_CAUSE_ACTOR_UNAVAILABLE:
+    case PR_CAUSE_ACTOR_OUT_OF_MEMORY:
+    case PR_CAUSE_ACTOR_PLACEMENT_REMOVED:
+    case PR_CAUSE_ACTOR_RESTARTS:
+    case PR_CAUSE_ACTOR_JOB_ENDED: return true;
+    default: return false;
+    }
+}
+
 #define PR_KIND_FAILURE 255u /* the kind of an object whose value is a struct pr_failure */
 
 struct pr_failure {
-    uint32_t cause;
+    uint16_t cause;
+    uint16_t wait_status; /* as waitpid tells; no more than 16 bits are in use */
     uint32_t process_id;
-    uint32_t wait_status;
-    uint32_t ran_ms;
+    union {
+        uint32_t ran_ms;     /* of a task */
+        struct pr_ref actor; /* its handle, or none: pr_cause_is_of_actor */
+    };
     struct pr_ref detail;
     char name[PR_NAME_BYTES];
 };

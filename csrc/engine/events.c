@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "engine/actor.h"
+
 uint64_t pr_task_id(const struct pr_context *ctx, const struct pr_task *t)
 {
     if (!pr_pool_has(ctx, PR_POOL_OBJECT, t->results)) return t->serial | 1ull << 63;
@@ -72,12 +74,6 @@ void pr_event_ended(struct pr_context *ctx, pr_index task, const struct pr_end *
 
 /* ---- actors ---- */
 
-static struct pr_ref handle_of(const struct pr_context *ctx, const struct pr_actor *a)
-{
-    if (!pr_pool_has(ctx, PR_POOL_OBJECT, a->handle)) return (struct pr_ref){0};
-    return (struct pr_ref){a->handle, pr_object_at(ctx, a->handle)->generation};
-}
-
 static void describe_name(const struct pr_name *name, struct pr_actor_view *view)
 {
     if (name->space_size > PR_NAME_TEXT || name->name_size > PR_NAME_TEXT - name->space_size)
@@ -91,7 +87,7 @@ void pr_actor_describe(const struct pr_context *ctx, pr_index actor, struct pr_a
 {
     const struct pr_actor *a = pr_actor_at(ctx, actor);
     *view = (struct pr_actor_view){
-        .handle = handle_of(ctx, a),
+        .handle = pr_actor_handle(ctx, actor),
         .created_ns = a->created_ns,
         .state = a->state,
         .cause = a->cause,

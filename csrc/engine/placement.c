@@ -464,8 +464,9 @@ pr_index pr_placement_end(const struct pr_context *ctx)
     return PR_MIN(pr_load_relaxed(&p->high_water), p->capacity);
 }
 
-static bool is_removed(const struct pr_context *ctx, pr_index shape)
+bool pr_placement_is_removed(const struct pr_context *ctx, pr_index shape)
 {
+    if (shape == PR_NONE) return false;
     pr_index group = pr_class_at(ctx, shape)->placement;
     return group != PR_NONE && pr_placement_at(ctx, group)->state == PR_PLACEMENT_REMOVED;
 }
@@ -479,10 +480,10 @@ static enum pr_status look_for_doom(struct pr_context *ctx, void *argument)
 {
     struct doom *op = argument;
     const struct pr_slot *s = pr_slot_at(ctx, op->slot);
-    op->doomed = s->shape != PR_NONE && is_removed(ctx, s->shape);
+    op->doomed = pr_placement_is_removed(ctx, s->shape);
     for (pr_index t = s->running; t != PR_NONE && !op->doomed; t = pr_task_at(ctx, t)->link)
         op->doomed = !(pr_task_at(ctx, t)->flags & PR_TASK_OF_ACTOR) &&
-                     is_removed(ctx, pr_task_at(ctx, t)->shape);
+                     pr_placement_is_removed(ctx, pr_task_at(ctx, t)->shape);
     /* Until it is dead it must not take a task of another group. */
     if (op->doomed) pr_slot_request(ctx, op->slot, PR_REQUEST_KILL | PR_REQUEST_EXIT);
     return PR_OK;

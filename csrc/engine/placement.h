@@ -44,6 +44,8 @@ bool pr_placement_kills(struct pr_context *ctx, pr_index slot);
 
 /* ---- inside a transaction ---- */
 
+/* Does this class, or none, belong to a group that was removed? */
+bool pr_placement_is_removed(const struct pr_context *ctx, pr_index shape);
 /* A task of the group's class begins to exist, or ceases to. */
 PR_MUST_CHECK enum pr_status pr_placement_enter(struct pr_context *ctx, struct pr_ref group);
 void pr_placement_use(struct pr_context *ctx, pr_index group);

@@ -134,10 +134,12 @@ static enum pr_status add_result(struct pr_context *ctx, pr_index task, struct p
     TX_SET(ctx, o->flags, PR_FLAG_RESULT);
     TX_SET(ctx, o->producer, task);
     TX_SET(ctx, o->refs, 1); /* the task's own */
-    if (t->results == PR_NONE)
+    if (t->results == PR_NONE) {
         TX_SET(ctx, t->results, ref->index);
-    else
+    } else {
         TX_SET(ctx, pr_object_at(ctx, t->next_result)->next_result, ref->index);
+        pr_object_born_after(ctx, ref->index, t->results);
+    }
     TX_SET(ctx, t->next_result, ref->index);
     return pr_hold(ctx, ref->index, PR_HELD_REF, edge);
 }
@@ -146,7 +148,7 @@ static void fail_call(struct pr_context *ctx, pr_index task, enum pr_cause cause
 {
     const struct pr_task *t = pr_task_at(ctx, task);
     struct pr_failure failure = pr_actor_failure(ctx, t->actor, t->name);
-    failure.cause = cause;
+    failure.cause = (uint16_t)cause;
     pr_task_fail(ctx, task, &failure);
 }
 

@@ -215,11 +215,11 @@ struct pr_failure pr_task_failure(const struct pr_context *ctx, pr_index task, e
                                   const struct pr_slot *died)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
-    struct pr_failure failure = {.cause = cause};
+    struct pr_failure failure = {.cause = (uint16_t)cause};
     memcpy(failure.name, t->name, PR_NAME_BYTES);
     if (died != NULL) {
         failure.process_id = died->process_id;
-        failure.wait_status = died->wait_status;
+        failure.wait_status = (uint16_t)died->wait_status;
         failure.detail = died->words;
         failure.ran_ms = (uint32_t)((pr_os_monotonic_ns() - t->started_ns) / 1000000u);
     }

@@ -79,9 +79,7 @@ static bool is_leaving(const struct pr_context *ctx, const struct pr_slot *s)
 static bool refuse(struct pr_context *ctx, pr_index task)
 {
     const struct pr_task *t = pr_task_at(ctx, task);
-    pr_index group = pr_class_at(ctx, t->shape)->placement;
-    if (group == PR_NONE || pr_placement_at(ctx, group)->state != PR_PLACEMENT_REMOVED)
-        return false;
+    if (!pr_placement_is_removed(ctx, t->shape)) return false;
     struct pr_failure failure = pr_task_failure(ctx, task, PR_CAUSE_PLACEMENT_REMOVED, NULL);
     if (t->flags & PR_TASK_CREATES_ACTOR) {
         pr_actor_die(ctx, t->actor, PR_CAUSE_ACTOR_PLACEMENT_REMOVED, NULL);
@@ -94,6 +92,7 @@ static bool refuse(struct pr_context *ctx, pr_index task)
 static pr_index next_task(struct pr_context *ctx, const struct pr_slot *s, uint32_t groups)
 {
     if (pr_session_ending(ctx) || (s->requests & PR_REQUEST_KILL)) return PR_NONE;
+    if (pr_placement_is_removed(ctx, s->shape)) return PR_NONE; /* it is about to be killed */
     if (s->actor != PR_NONE) return pr_mailbox_pop(ctx, s->actor, groups);
     if (s->requests & PR_REQUEST_EXIT) return PR_NONE;
     pr_index task = pr_queue_pop(ctx, s->environment);

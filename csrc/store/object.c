@@ -19,6 +19,13 @@ static void note_birth(struct pr_context *ctx, pr_index object)
     birth->born = (uint32_t)(now_ns >> PR_BIRTH_SHIFT);
     birth->site = ctx->call_site;
     birth->job = ctx->job;
+    birth->first.index = PR_NONE;
+}
+
+void pr_object_born_after(struct pr_context *ctx, pr_index object, pr_index first)
+{
+    struct pr_birth *birth = pr_writable_at(ctx, pr_birth_at(ctx, object));
+    birth->first = (struct pr_ref){first, pr_object_at(ctx, first)->generation};
 }
 
 enum pr_status pr_object_new(struct pr_context *ctx, enum pr_object_state state, pr_index *index)

@@ -87,11 +87,13 @@ struct pr_extent {
 };
 _Static_assert(sizeof(struct pr_extent) <= PR_INLINE_BYTES, "it takes an inline value's place");
 
-/* When, where and by which job an object was made; written with plain stores. */
+/* When, where and by which job an object was made, and with which others; written with plain
+ * stores. */
 struct pr_birth {
-    uint32_t born; /* monotonic time >> PR_BIRTH_SHIFT */
-    uint32_t site; /* the maker's call_site */
-    uint32_t job;  /* the maker's */
+    uint32_t born;       /* monotonic time >> PR_BIRTH_SHIFT */
+    uint32_t site;       /* the maker's call_site */
+    uint32_t job;        /* the maker's */
+    struct pr_ref first; /* of the results of its task, for those that follow; or none */
 };
 #define PR_BIRTH_SHIFT 26u /* about 15 units a second */
 
@@ -144,6 +146,9 @@ static inline const struct pr_edge *pr_edge_at(const struct pr_context *ctx, pr_
 {
     return pr_entry(ctx, PR_POOL_EDGE, edge);
 }
+
+/* Inside a transaction: a new object is a later result of the task whose first result that is. */
+void pr_object_born_after(struct pr_context *ctx, pr_index object, pr_index first);
 
 static inline const struct pr_birth *pr_birth_at(const struct pr_context *ctx, pr_index object)
 {

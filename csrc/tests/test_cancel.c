@@ -237,6 +237,25 @@ static void a_child_that_comes_late_goes_too(void)
     close_session();
 }
 
+static void what_a_task_submits_to_clean_up_stays(void)
+{
+    open_session();
+    bool recursive = false;
+    struct pr_ref parent = submit(NULL);
+    OK(pr_take(&worker, &taken));
+    struct pr_ref child = submit_child(&worker, taken.serial, NULL);
+    uint64_t last = pr_engine_root(&driver)->serial;
+    OK(pr_cancel(&driver, parent, false, true));
+    CHECK(pr_cancel_take(&worker, taken.task, &recursive) && recursive);
+    struct pr_ref late = submit_child(&worker, taken.serial, NULL);
+    OK(pr_acquire(&driver, &child, 1));
+    OK(pr_acquire(&driver, &late, 1));
+    OK(pr_cancel_children(&driver, taken.serial, last, false)); /* a search that takes long */
+    CHECK(cause_of(child) == PR_CAUSE_CANCELLED);
+    CHECK(cause_of(late) == PR_CAUSE_NONE);
+    close_session();
+}
+
 int main(int argc, char **argv)
 {
     harness_start(argc, argv);
@@ -247,5 +266,6 @@ int main(int argc, char **argv)
     RUN(calls_leave_mailbox_and_lane);
     RUN(children_go_too);
     RUN(a_child_that_comes_late_goes_too);
+    RUN(what_a_task_submits_to_clean_up_stays);
     return harness_end();
 }

@@ -122,7 +122,7 @@ void notice_cancel(struct member *m)
     uint64_t serial = pr_task_at(&m->ctx, task)->serial;
     CHECK(pr_cancel_take(&m->ctx, task, &recursive)); /* it is ours, and nobody else takes note */
     CHECK(pr_cancel_asked(&m->ctx, task));
-    if (recursive) member_done(m, "cancel", pr_cancel_children(&m->ctx, serial, false));
+    if (recursive) member_done(m, "cancel", pr_cancel_children(&m->ctx, serial, UINT64_MAX, false));
 }
 
 void interrupt(struct member *m)

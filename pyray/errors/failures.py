@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 from pyray import exceptions
 from pyray.errors.deaths import describe_exit, out_of_memory_message, worker_crashed_message
@@ -53,13 +54,28 @@ REMOVED: dict[int, type[Exception]] = {
 }
 
 
+class ActorNames(NamedTuple):
+    """Which actor it was: its id in hex; namespace and name, empty if it had no name."""
+
+    id: str
+    namespace: str
+    name: str
+
+
 def exception_of(  # noqa: C901, PLR0911, PLR0913, PLR0917  (causes; the fields of struct pr_failure)
-    cause: int, pid: int, wait_status: int, ran_ms: int, name: str, detail: object
+    cause: int,
+    pid: int,
+    wait_status: int,
+    ran_ms: int,
+    name: str,
+    detail: object,
+    actor: ActorNames | None = None,
 ) -> Exception:
     """Return the exception for a failure; called by the compiled core with the fields it found.
 
     `detail` is the constructor's exception, or what the supervisor knows about the death, or None.
     """
+    actor = actor and ActorNames(*actor)
     words = detail if isinstance(detail, str) else ""
     if cause == Cause.WORKER_DIED:
         return exceptions.WorkerCrashedError(
@@ -82,19 +98,27 @@ def exception_of(  # noqa: C901, PLR0911, PLR0913, PLR0917  (causes; the fields 
     if cause == Cause.ACTOR_UNAVAILABLE:
         class_name = name.rpartition(".")[0] or name
         return exceptions.ActorUnavailableError(
-            f"{class_name} restarts, its process {pid} ended: {describe_exit(wait_status)}"
+            f"{class_name} restarts, its process {pid} ended: {describe_exit(wait_status)}",
+            bytes.fromhex(actor.id) if actor else None,
         )
     if isinstance(detail, BaseException):
         if isinstance(detail, exceptions.RuntimeEnvSetupError):
             return detail
-        return exceptions.ActorDiedError(detail)
-    return _actor_died(Cause(cause), pid, wait_status, name, words)
-
-
-def _actor_died(cause: Cause, pid: int, wait_status: int, name: str, words: str) -> Exception:
+        return exceptions.ActorDiedError(detail, actor_id=actor.id if actor else None)
     class_name = name.rpartition(".")[0] or name
+    details: dict[str, object] = {"class_name": class_name, "pid": pid or None}
+    if actor and actor.name:
+        details |= {"name": actor.name, "namespace": actor.namespace}
+    return exceptions.ActorDiedError(
+        actor_id=actor.id if actor else None,
+        reason=_reason(Cause(cause), wait_status, words),
+        details=details,
+    )
+
+
+def _reason(cause: Cause, wait_status: int, words: str) -> str:
     reason = {
-        Cause.ACTOR_KILLED: "It was killed by `ray.kill`.",
+        Cause.ACTOR_KILLED: "The actor is dead because it was killed by `ray.kill`.",
         Cause.ACTOR_EXITED: LEFT,
         Cause.ACTOR_CREATION: "Its constructor failed.",
         Cause.ACTOR_JOB_ENDED: "Its job has ended: the driver that created it has gone.",
@@ -104,5 +128,4 @@ def _actor_died(cause: Cause, pid: int, wait_status: int, name: str, words: str)
     )
     if cause == Cause.ACTOR_RESTARTS:
         reason += f"\n{TOO_OFTEN}"
-    details: dict[str, object] = {"class_name": class_name, "pid": pid or None}
-    return exceptions.ActorDiedError(reason=reason, details=details)
+    return reason

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyray import _core
-from pyray.errors.failures import Cause, exception_of
+from pyray.errors.failures import ActorNames, Cause, exception_of
 from pyray.exceptions import ActorAlreadyExistsError, ActorDiedError, RaySystemError
 from pyray.local_mode.calls import Run, exit_status
 from pyray.worker.actor_life import shut_down_instance, wants_to_leave
@@ -35,6 +35,7 @@ class InlineActor:
     def __init__(self, engine: InlineEngine, cls: Callable[..., Any], plan: ActorPlan) -> None:
         self.engine, self.cls, self.plan = engine, cls, plan
         self.key = (0, 0)
+        self.id = ""
         self.kept: ObjectRef | None = None  # of a detached one
         self.restarts_left = plan.max_restarts
         self.instance: Any = None
@@ -82,7 +83,7 @@ class InlineActor:
 
     def _constructor_failed(self, error: BaseException, task_name: str) -> Exception:
         failure = Run.translate(error, task_name)
-        self.error = exception_of(Cause.ACTOR_CREATION, os.getpid(), 0, 0, task_name, failure)
+        self.error = self._death(Cause.ACTOR_CREATION, task_name, detail=failure)
         return failure
 
     def call(self, run: Run) -> None:
@@ -124,19 +125,25 @@ class InlineActor:
     def _leave(self, error: SystemExit, task_name: str) -> Exception:
         if wants_to_leave(error):
             shut_down_instance(self.instance)
-            self.error = exception_of(Cause.ACTOR_EXITED, os.getpid(), 0, 0, task_name, None)
+            self.error = self._death(Cause.ACTOR_EXITED, task_name)
             return self.error
-        died = exception_of(Cause.ACTOR_DIED, os.getpid(), exit_status(error), 0, task_name, None)
+        died = self._death(Cause.ACTOR_DIED, task_name, exit_status(error))
         if not self._restart():
             self.error = died
         return died
+
+    def _death(
+        self, cause: Cause, name: str, wait_status: int = 0, detail: Exception | None = None
+    ) -> Exception:
+        who = ActorNames(self.id, self.plan.namespace, self.plan.name or "")
+        return exception_of(cause, os.getpid(), wait_status, 0, name, detail, who)
 
     # ---- ends ----
 
     def kill(self, *, no_restart: bool) -> None:
         """End it at once; what it runs asynchronously fails."""
         name = f"{self.cls.__name__}.kill"
-        self.error = exception_of(Cause.ACTOR_KILLED, os.getpid(), 0, 0, name, None)
+        self.error = self._death(Cause.ACTOR_KILLED, name)
         if self.loop is not None:
             self.loop.cancel_all()
         if not no_restart and self._restart():

@@ -24,6 +24,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyray import _core, streams
+from pyray.actor_handle import actor_id_of
 from pyray.core_engine import OF_TASK, UNIT, UNKNOWN, CoreEngine, results_of
 from pyray.descriptors import above_standard
 from pyray.errors.task_error import RayTaskError
@@ -301,7 +302,7 @@ class InlineEngine(CoreEngine):
         if plan.name is not None and self._find_actor(plan.namespace, plan.name) is not None:
             raise actor.name_is_taken()
         handle = _core.put(("actor", id(actor)))
-        actor.key = _core.ref_key(handle)
+        actor.key, actor.id = _core.ref_key(handle), actor_id_of(handle).hex()
         if plan.is_detached:
             actor.kept = handle
         self._actors[actor.key] = actor

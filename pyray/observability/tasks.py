@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from pyray.errors.failures import Cause, exception_of
+from pyray.errors.failures import ActorNames, Cause, exception_of
 from pyray.observability import records
 from pyray.observability.filters import Answer, Test, passes
 from pyray.observability.records import Actor, Event, Session, Task, job_id, text_of
@@ -257,16 +257,16 @@ def actor_rows(session: Session, *, detail: bool) -> Iterator[dict[str, Any]]:
 
 def _actor_row(session: Session, actor: Actor, *, detail: bool) -> dict[str, Any]:
     state = records.ACTOR_STATES[actor.state]
-    text = actor.text[: actor.space_size + actor.name_size]
+    names = _names(session, actor)
     row: dict[str, Any] = {
-        "actor_id": session.actor_id(actor.place, actor.generation, actor.job),
+        "actor_id": names.id,
         "class_name": session.label(actor.label).removesuffix(".__init__"),
         "state": ACTOR_STATES.get(state, state),
         "job_id": job_id(actor.job),
-        "name": text[actor.space_size :].decode("utf-8", "replace"),
+        "name": names.name,
         "node_id": session.node_id(),
         "pid": actor.pid,
-        "ray_namespace": text[: actor.space_size].decode("utf-8", "replace"),
+        "ray_namespace": names.namespace,
     }
     if detail:
         resources, _, group = session.demand(actor.shape)
@@ -282,8 +282,17 @@ def _actor_row(session: Session, actor: Actor, *, detail: bool) -> dict[str, Any
     return row
 
 
+def _names(session: Session, actor: Actor) -> ActorNames:
+    text = actor.text[: actor.space_size + actor.name_size]
+    return ActorNames(
+        session.actor_id(actor.place, actor.generation, actor.job),
+        text[: actor.space_size].decode("utf-8", "replace"),
+        text[actor.space_size :].decode("utf-8", "replace"),
+    )
+
+
 def _death(session: Session, actor: Actor) -> dict[str, Any]:
     name = session.label(actor.label)
     cause = actor.cause or Cause.ACTOR_DIED
-    error = exception_of(cause, actor.pid, actor.wait_status, 0, name, None)
+    error = exception_of(cause, actor.pid, actor.wait_status, 0, name, None, _names(session, actor))
     return {"actor_died_error_context": {"error_message": str(error), "pid": actor.pid}}

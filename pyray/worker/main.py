@@ -121,6 +121,7 @@ def _prepare_process(journal_fd: int | None, printing: GuestOutput) -> None:
     signal.signal(INTERRUPT, _interrupt)
     stacks.tell_kernel("oom_score_adj", str(WORKER_OOM_SCORE))
     stacks.name_process(stacks.WORKER_NAME)
+    _core.set_title_area(*stacks.arguments_area())
     os.environ[OWNER] = str(os.getpid())
     note = None
     if journal_fd is not None:

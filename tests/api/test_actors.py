@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import pickle
 import random
 import time
 from typing import Any
@@ -147,6 +148,38 @@ def test_kill_ends_the_process_and_fails_its_calls() -> None:
     with pytest.raises(RayActorError, match="killed by `ray.kill`"):
         ray.get(counter.add.remote(), timeout=20)
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"), 5, "the end of the process")
+
+
+def test_error_of_a_dead_actor_says_which_one_it_was() -> None:
+    actor = counter_class().options(name="the one", namespace="here").remote()
+    ray.get(actor.add.remote())
+    ray.kill(actor)
+    with pytest.raises(ActorDiedError) as info:
+        ray.get(actor.add.remote())
+    error = pickle.loads(pickle.dumps(info.value))
+    assert error.actor_id == actor._actor_id.hex()
+    for fact in (f"actor_id: {error.actor_id}", "name: the one", "namespace: here"):
+        assert f"\n    {fact}\n" in str(error)
+
+
+def test_error_of_an_actor_without_a_name_has_its_id() -> None:
+    counter = counter_class().remote()
+    with pytest.raises(ActorDiedError) as info:
+        ray.get(counter.die.remote())
+    assert info.value.actor_id == counter._actor_id.hex()
+    assert "namespace:" not in str(info.value)
+
+
+def test_error_of_a_constructor_has_the_actor_s_id() -> None:
+    @ray.remote
+    class Failing:
+        def __init__(self) -> None:
+            raise ValueError("no")
+
+    actor = Failing.remote()
+    with pytest.raises(ActorDiedError) as info:
+        ray.get(actor.__ray_ready__.remote())
+    assert info.value.actor_id == actor._actor_id.hex()
 
 
 def test_actor_ends_when_its_last_handle_goes() -> None:

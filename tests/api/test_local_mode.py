@@ -243,8 +243,9 @@ def test_actors_have_names() -> None:
 def test_actor_ends_as_elsewhere() -> None:
     killed, left, caught, died = (Counter.remote() for _ in range(4))
     pyray.kill(killed)
-    with pytest.raises(exceptions.ActorDiedError, match=r"ray\.kill"):
+    with pytest.raises(exceptions.ActorDiedError, match=r"ray\.kill") as info:
         pyray.get(killed.add.remote())
+    assert info.value.actor_id == killed._actor_id.hex()
     for actor, how in ((left, "exit_actor"), (caught, "caught"), (died, "sys.exit")):
         with pytest.raises(exceptions.ActorDiedError):
             pyray.get(actor.leave.remote(how))

@@ -52,6 +52,23 @@ def test_reference_is_the_same_in_every_process() -> None:
     assert len({ref, again}) == 1
 
 
+@pytest.mark.parametrize("count", [2, 200])  # 200: they are made in several steps
+def test_results_of_one_task_have_its_id_in_every_process(count: int) -> None:
+    @ray.remote
+    def many() -> list[str]:
+        return [ray.get_runtime_context().get_task_id() or ""] * count
+
+    @ray.remote
+    def ids(refs: list[ray.ObjectRef]) -> set[str]:
+        return {ref.task_id().hex() for ref in refs}
+
+    refs = many.options(num_returns=count).remote()
+    assert len({ref.hex() for ref in refs}) == count
+    inside = ray.get(refs[-1])
+    assert {ref.task_id().hex() for ref in refs} == {inside}
+    assert ray.get(ids.remote(refs[1:])) == {inside}
+
+
 def test_texts_and_ids() -> None:
     ref = ray.put(1)
     assert len(ref.binary()) == 28

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +12,8 @@ from typing import Any
 import pytest
 
 import pyray as ray
+from pyray import testing
+from pyray.exceptions import RayActorError
 from pyray.ids import PlacementGroupID
 from pyray.util.placement_group import (
     PlacementGroup,
@@ -93,6 +97,27 @@ def test_task_runs_in_its_bundle_and_others_stay_out() -> None:
     assert ray.wait([plain], timeout=0.05) == ([], [plain])
     remove_placement_group(group)
     assert ray.get(plain, timeout=20) == (None, [])
+
+
+def test_actor_of_a_removed_group_takes_no_more_calls() -> None:
+    @ray.remote(num_cpus=1)
+    class Actor:
+        def answer(self) -> int:
+            return 1
+
+    group = placement_group([{"CPU": 1}])
+    actor = Actor.options(**inside(group, 0)).remote()
+    assert ray.get(actor.answer.remote(), timeout=20) == 1
+    supervisor = testing.supervisor_pid()
+    os.kill(supervisor, signal.SIGSTOP)  # who kills the actor
+    try:
+        remove_placement_group(group)
+        call = actor.answer.remote()
+        assert ray.wait([call], timeout=0.1) == ([], [call])
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    with pytest.raises(RayActorError):
+        ray.get(call, timeout=20)
 
 
 def test_gpus_of_bundles_are_their_own() -> None:

@@ -220,6 +220,11 @@ RECORD_CREATION_SITES: Final = Choice(
     words=("0", "1"),
     meaning="1: `pyray memory` says where objects were made",
 )
+CLOUD_INSTANCE_ID: Final = Setting(
+    variable="RAY_CLOUD_INSTANCE_ID",
+    reader="`ray.util.get_node_instance_id()`",
+    meaning="what a cloud calls this machine",
+)
 CACHE_DIR: Final = Setting(
     variable="PYRAY_CACHE_DIR",
     reader="whoever uses a `runtime_env`",

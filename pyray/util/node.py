@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
+
+from pyray import settings
 
 __all__ = ["get_node_instance_id", "get_node_ip_address"]
 
@@ -26,4 +27,4 @@ def get_node_ip_address(address: str | None = None) -> str:
 
 def get_node_instance_id() -> str:
     """Return what a cloud calls this machine: the variable RAY_CLOUD_INSTANCE_ID, "" if unset."""
-    return os.environ.get("RAY_CLOUD_INSTANCE_ID", "")
+    return settings.CLOUD_INSTANCE_ID.text()

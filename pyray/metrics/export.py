@@ -126,8 +126,11 @@ def group_states(session: Session) -> dict[str, int]:
 
 
 def _disk(folder: str) -> Iterator[Metric]:
-    """Yield what is known of the disk that has the session's files."""
-    size = shutil.disk_usage(folder)
+    """Yield what is known of the disk that has the session's files; nothing if there are none."""
+    try:
+        size = shutil.disk_usage(folder)
+    except OSError:  # "": no disk was found for them; else the folder is gone
+        return
     percent = 100 * size.used / (size.used + size.free) if size.total else 0.0
     for name, words, value in (
         ("node_disk_usage", "Bytes of the disk in use that has the session's files.", size.used),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import pyray as ray
+from pyray import runtime
 from pyray.metrics import cells as metric_cells
 from pyray.metrics import export
 from pyray.metrics import files as metric_files
@@ -132,6 +133,16 @@ def test_own_metrics_have_rays_names(session: None) -> None:
     assert found["ray_node_disk_usage", ()] > 0
     assert 0 < found["ray_node_disk_utilization_percentage", ()] <= 100
     del kept
+
+
+@pytest.mark.parametrize("folder", ["", "/nowhere"])
+def test_session_without_files_is_shown_without_a_disk(
+    session: None, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(runtime.engine()), "session_folder", lambda _engine: folder)
+    found = shown()
+    assert found["ray_resources", (("Name", "CPU"), ("State", "AVAILABLE"))] == 2
+    assert not [name for name, _ in found if name.startswith("ray_node_disk")]
 
 
 def by_state(name: str) -> dict[str, float]:

@@ -85,7 +85,7 @@ def test_stack_shows_every_process_of_a_session() -> None:
             for name in ("sleeps_in_python", "sleeps_in_c", "loops", "waits")
         }
         assert all(part.startswith("worker, pid ") for part in workers.values())
-        assert "worker_main" not in done.stdout
+        assert "worker/main.py" not in done.stdout
 
         pid = re.findall(r"pid (\d+)", workers["loops"])[0]
         os.kill(int(pid), signal.SIGSTOP)

@@ -60,7 +60,7 @@ class Supervisor:
     """Starts, reaps and repairs.
 
     Args:
-        settings: What the driver passed on; see `pyray.node.local_engine.start_supervisor`.
+        settings: What the driver passed on; see `pyray.node.local_engine`.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:

@@ -23,14 +23,9 @@ def summary(resource: str, layout: str, timeout: int, address: str | None) -> No
     Tasks are counted exactly, however many the session has run.
     """
     del timeout
-    from pyray.observability import queries as state
+    from pyray.observability.queries import SUMMARIES
 
-    make = {
-        "tasks": state.task_summary,
-        "actors": state.actor_summary,
-        "objects": state.object_summary,
-    }[resource]
-    found = make(opened(address))
+    found = SUMMARIES[resource](opened(address))
     if layout in {"json", "yaml"}:
         text = formats.as_json(found) if layout == "json" else formats.as_yaml(found)
         sys.stdout.write(text + "\n")

@@ -16,8 +16,7 @@ from starlette.routing import Route
 
 from pyray.dashboard.queries import SUFFIXES, list_query, number, truth
 from pyray.job_submission import JobDetails
-from pyray.observability import logs, observed
-from pyray.observability import queries as state
+from pyray.observability import logs, observed, queries
 from pyray.observability.filters import Answer, choose, tests_of
 from pyray.observability.rows import job_rows
 from pyray.observability.schemas import JobState, RayStateApiException
@@ -38,8 +37,8 @@ ALL_LINES = -1
 def listed(resource: str, session: Session, given: QueryParams) -> dict[str, Any]:
     """Answer `/api/v0/RESOURCE`."""
     asked = list_query(given)
-    answer = state.query(session, resource, asked.filters, asked.limit, detail=asked.detail)
-    columns = state.SCHEMAS[resource].list_columns(detail=asked.detail)
+    answer = queries.query(session, resource, asked.filters, asked.limit, detail=asked.detail)
+    columns = queries.SCHEMAS[resource].list_columns(detail=asked.detail)
     return _response(answer, [{name: row.get(name) for name in columns} for row in answer.rows])
 
 
@@ -55,8 +54,8 @@ def listed_jobs(
 
 def summarized(resource: str, session: Session, _given: QueryParams) -> dict[str, Any]:
     """Answer `/api/v0/RESOURCE/summarize`."""
-    summary = state.SUMMARIES[resource](session)
-    total = sum(count for name, count in summary.items() if name in state.SUMMARY_TOTALS)
+    summary = queries.SUMMARIES[resource](session)
+    total = sum(count for name, count in summary.items() if name in queries.SUMMARY_TOTALS)
     answer = Answer(total=total, num_filtered=total)
     return _response(answer, {"node_id_to_summary": {"cluster": summary}})
 
@@ -80,7 +79,7 @@ def log_names(session: Session, given: QueryParams) -> dict[str, list[str]]:
 def nodes(session: Session, given: QueryParams) -> dict[str, Any]:
     """Answer `/nodes`: the data beside the words."""
     view = given.get("view", "")
-    rows = state.query(session, "nodes", detail=True).rows
+    rows = queries.query(session, "nodes", detail=True).rows
     if view.lower() == "hostnamelist":
         return {"hostNameList": [row["node_name"] for row in rows]}
     if view != "summary":
@@ -123,9 +122,9 @@ class StateRoutes:
     def routes(self) -> list[Route]:
         """Return all paths."""
         asked: dict[str, Asked] = {"logs": log_names}
-        for resource in state.SUMMARIES:
+        for resource in queries.SUMMARIES:
             asked[f"{resource}/summarize"] = functools.partial(summarized, resource)
-        for resource in set(state.SCHEMAS) - {"jobs"}:
+        for resource in set(queries.SCHEMAS) - {"jobs"}:
             asked[resource] = functools.partial(listed, resource)
         return [
             *(
@@ -179,7 +178,7 @@ def _file_of_process(session: Session, given: QueryParams) -> str:
     suffix = given.get("suffix", "out")
     if suffix not in SUFFIXES:
         raise ValueError(f"suffix must be out or err, got {suffix[:100]!r}")
-    pid = number(given, "pid", 0, 1, 1 << 31) or state.process_of(
+    pid = number(given, "pid", 0, 1, 1 << 31) or queries.process_of(
         session,
         given.get("actor_id"),
         given.get("task_id"),

@@ -72,6 +72,7 @@ class TaskRows:
         self._actor_jobs: dict[tuple[int, int], int] | None = None
         self._names: dict[tuple[int, bytes], str] = {}
         self._ids: dict[int, str] = {}
+        self._groups: dict[int, str | None] = {}
         self._known: Iterator[tuple[Any, ...]] = session.event_names()
         self._shared_rows: dict[tuple[object, ...], tuple[dict[str, Any], bool]] = {}
 
@@ -160,6 +161,11 @@ class TaskRows:
             self._names[label, name] = found
         return found
 
+    def _group_id(self, place: int) -> str | None:
+        if place not in self._groups:
+            self._groups[place] = group_id(self.session, place)
+        return self._groups[place]
+
     def _shared(self, one: Task | Event, state: str) -> tuple[dict[str, Any], bool]:
         """Return what rows have in common that differ in other columns only; is it wanted?"""
         flags, cause = (one.flags, 0) if isinstance(one, Task) else (one.task_flags, one.cause)
@@ -225,7 +231,7 @@ class TaskRows:
             "language": "PYTHON",
             "required_resources": resources,
             "runtime_env_info": {"environment": environment} if environment else None,
-            "placement_group_id": group_id(self.session, group),
+            "placement_group_id": self._group_id(group),
             "events": [
                 {"state": name, "created_ms": (at + self.session.clock_offset_ns) / 1e6}
                 for name, at in moments

@@ -10,8 +10,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
-from pyray.observability import logs
-from pyray.observability import queries as state
+from pyray.observability import logs, queries
 from pyray.observability.schemas import (
     DEFAULT_LIMIT,
     DEFAULT_RPC_TIMEOUT,
@@ -41,7 +40,7 @@ class StateApiClient:
     """
 
     def __init__(self, address: str | None = None) -> None:
-        self._session = state.session_at(address)
+        self._session = queries.session_at(address)
 
     def list(
         self,
@@ -58,21 +57,21 @@ class StateApiClient:
                 f"Given limit {limit} is not between 1 and the supported limit "
                 f"{RAY_MAX_LIMIT_FROM_API_SERVER}."
             )
-        answer = state.query(self._session, resource, filters, limit, detail=detail)
+        answer = queries.query(self._session, resource, filters, limit, detail=detail)
         if explain:
-            state.explain(answer)
-        return state.rows_as(resource, answer.rows)
+            queries.explain(answer)
+        return queries.rows_as(resource, answer.rows)
 
     def get(self, resource: str, id: str) -> Any:  # noqa: A002  (Ray's name)
         """Return the row with this id, a list if there are several, None if there is none."""
-        found = state.one_of(self._session, resource, id)
+        found = queries.one_of(self._session, resource, id)
         if resource == "objects":
             return found
         return found[0] if len(found) == 1 else found or None
 
     def summary(self, resource: str) -> dict[str, Any]:
         """Return a summary of tasks, actors or objects."""
-        return {"cluster": state.SUMMARIES[resource](self._session)}
+        return {"cluster": queries.SUMMARIES[resource](self._session)}
 
 
 class Lister(Protocol[Row]):
@@ -254,7 +253,7 @@ def list_logs(
 ) -> dict[str, list[str]]:
     """Return the names of the session's log files, by category."""
     del node_id, node_ip, timeout
-    return logs.log_files(state.session_at(address), glob_filter or "*")
+    return logs.log_files(queries.session_at(address), glob_filter or "*")
 
 
 def get_log(
@@ -300,11 +299,11 @@ def get_log(
         RayStateApiException: If there is no such file.
     """
     del node_id, node_ip, timeout, _interval
-    session = state.session_at(address)
+    session = queries.session_at(address)
     if submission_id is not None:
         raise RayStateApiException("Output of submitted jobs: see JobSubmissionClient.")
     if filename is None:
-        process = pid or state.process_of(session, actor_id, task_id, attempt_number)
+        process = pid or queries.process_of(session, actor_id, task_id, attempt_number)
         filename = logs.file_of_process(session, process, suffix)
     pieces = logs.read_log(session, filename, tail=tail, follow=follow)
     if encoding is None:

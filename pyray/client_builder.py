@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Self
 
-from pyray.node.session import init, shutdown
+from pyray.node.session import RayContext, init
 
 __all__ = ["ClientBuilder", "ClientContext", "client"]
 
 
-class ClientContext:
-    """A connection that `ClientBuilder.connect` has made; usable in a `with` statement."""
-
-    def __init__(self, context: Any) -> None:
-        self.address_info = context.address_info
-
-    def disconnect(self) -> None:
-        """Leave the session, as `shutdown` does."""
-        shutdown()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.disconnect()
+ClientContext = RayContext
+"""Ray's name here for what `init` returns: a `with` statement leaves the session."""
 
 
 class ClientBuilder:
@@ -70,7 +51,7 @@ class ClientBuilder:
 
     def connect(self) -> ClientContext:
         """Begin or join the session."""
-        return ClientContext(init(**self._arguments))
+        return init(**self._arguments)
 
 
 def client(address: str | None = None, _deprecation_warn_enabled: bool = True) -> ClientBuilder:  # noqa: FBT001, FBT002  (Ray's signature)

@@ -1,4 +1,4 @@
-"""How the workers of a driver that has joined print: as it has said when it joined."""
+"""How the workers of a driver print: as it has said when it started or joined the session."""
 
 from __future__ import annotations
 
@@ -37,18 +37,23 @@ class GuestOutput:
     """Where and how the workers of a driver print.
 
     Args:
-        is_marked: Whether lines say who has printed them.
+        is_shown: Whether the driver's terminal gets it; else only the log files do.
         logging: Arguments of the `LoggingConfig` of workers; None: it is left alone.
         folding: How equal lines are folded; None: they stay.
-        pipes: Descriptors for stdout and stderr, or none: nobody reads.
+        pipes: Descriptors for stdout and stderr, or none: there is nobody who reads.
         repeats: Folds equal lines while the pipes are open.
     """
 
-    is_marked: bool = True
+    is_shown: bool = True
     logging: dict[str, Any] | None = None
     folding: RepeatSettings | None = None
     pipes: list[int] = field(default_factory=list)
     repeats: Repeats | None = None
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether lines say who has printed them: a mark would break an object in JSON."""
+        return self.is_shown and (self.logging or {}).get("encoding") != "JSON"
 
     @classmethod
     def of_request(cls, request: Mapping[str, Any]) -> Self:
@@ -63,10 +68,11 @@ class GuestOutput:
             raise TypeError("logging_config and folding are objects")
         if logging is not None:
             LoggingConfig(**logging)
-        is_marked = bool(request.get("log_to_driver", True))
         texts = {str(name): str(text) for name, text in folding.items()}
         chosen = RepeatSettings.from_environment(texts)
-        return cls(is_marked, logging, chosen if is_marked and chosen.enabled else None)
+        output = cls(bool(request.get("log_to_driver", True)), logging)
+        output.folding = chosen if output.is_marked and chosen.enabled else None
+        return output
 
     def open(self, pipes: list[int]) -> None:
         """Have workers print into these from now on."""

@@ -32,7 +32,7 @@ class JoinConfig:
         session: Which session.
         namespace: Where its named actors are.
         runtime_env: What its workers are set up with, validated.
-        log_to_driver: Mark its workers' output with who wrote it.
+        log_to_driver: Whether its workers' output is shown.
         logging: Arguments of the `LoggingConfig` of its workers; None: none.
         observes: Only look: it has no job, and no workers.
     """
@@ -61,7 +61,8 @@ class JoinedEngine(CoreEngine):
     def _join(self, config: JoinConfig, undo: contextlib.ExitStack) -> None:
         self._journal = journal.open_own()
         undo.callback(self._close_journal)
-        self._printer = None if config.observes else Printer()
+        prints = config.log_to_driver and not config.observes
+        self._printer = Printer() if prints else None
         if self._printer is not None:
             undo.callback(self._printer.close)
         answer = self._ask(config)

@@ -65,7 +65,7 @@ class LocalConfig:
         worker_limit: Most worker processes at a time, actors included.
         restart_limit: Most restarts of one actor within `restart_window_ms`; 0: any number.
         restart_window_ms: Begins with the first of them.
-        log_to_driver: Mark the workers' output with who wrote it.
+        log_to_driver: Whether the workers' output is shown.
         prestart: Workers to start before anybody asks.
         preload: Modules that the supervisor imports, so that workers have them from the start.
         runtime_env: What workers are set up with, validated.

@@ -141,7 +141,8 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
         ignore_reinit_error: Return instead of raising if there is a session already.
         configure_logging: Set the level of the logger "pyray" to `logging_level`.
         logging_config: A `pyray.LoggingConfig`: how `logging` writes, here and in workers.
-        log_to_driver: Mark the output of workers with `(name pid=…)`; False passes it on unchanged.
+        log_to_driver: Show the output of workers, each line marked with `(name pid=…)`; False: it
+            goes to log files only.
         namespace: Name space of named actors; default: one of one's own.
         runtime_env: What workers are set up with; see `docs/runtime-env.md`.
         job_config: A `pyray.job_config.JobConfig`.
@@ -177,12 +178,11 @@ def init(  # noqa: PLR0913  (Ray's parameters; not all have an effect)
     space = _checked_namespace(job.ray_namespace if namespace is None else namespace)
     found = None if local_mode else _session_to_join(address, machine_arguments)
     logs = _set_up_logging(logging_config)
-    marks = log_to_driver and not _is_json(logging_config)
     environment = _environment(runtime_env, job)
     if found is not None:
-        return _join(JoinConfig(found, space, environment, marks, logs), kwargs)
+        return _join(JoinConfig(found, space, environment, log_to_driver, logs), kwargs)
     config = machine_config(machine_arguments, kwargs)
-    config.log_to_driver, config.logging = marks, logs
+    config.log_to_driver, config.logging = log_to_driver, logs
     config.preload = ["cloudpickle", *(["numpy"] if "numpy" in sys.modules else [])]
     config.runtime_env, config.namespace = environment, space
     _begin(config, kwargs, local_mode=local_mode)
@@ -246,11 +246,6 @@ def _set_up_logging(config: Any) -> dict[str, Any] | None:
         raise TypeError(f"logging_config: expected a LoggingConfig, got {config!r}")
     config.apply()
     return asdict(config)
-
-
-def _is_json(config: LoggingConfig | None) -> bool:
-    """Return whether lines must stay as they are: a mark would break them."""
-    return config is not None and config.encoding == "JSON"
 
 
 def _check_arguments(others: dict[str, Any]) -> None:

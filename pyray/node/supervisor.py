@@ -38,8 +38,8 @@ from pyray.node.door import Door, Guest
 from pyray.node.guest_output import GuestOutput
 from pyray.node.memory_monitor import MemoryMonitor, MemorySettings, Verdict
 from pyray.observability import stacks
+from pyray.worker import log_files, output
 from pyray.worker import main as worker_main
-from pyray.worker import output
 from pyray.worker.repeats import Repeats
 from pyray.worker.repeats import Settings as RepeatSettings
 
@@ -93,10 +93,16 @@ class Supervisor:
         )
         self.condemned: dict[int, Verdict] = {}  # slot -> why, until it is swept
         self.told_of_memory = False
-        folding = RepeatSettings.from_environment(os.environ)
-        folds = settings["log_to_driver"] and folding.enabled
-        self.repeats = Repeats(folding) if folds else None
+        self.output = self._own_output()
         self.engine = CoreEngine()  # for workers, who inherit it
+
+    def _own_output(self) -> GuestOutput:
+        """Return how workers of the driver print whose session it is."""
+        own = GuestOutput(self.settings["log_to_driver"], self.settings["logging_config"])
+        own.pipes = [1, 2] if own.is_shown else []  # they inherit what is its driver's
+        folding = RepeatSettings.from_environment(os.environ)
+        own.repeats = Repeats(folding) if own.is_marked and folding.enabled else None
+        return own
 
     def _open_door(self) -> Door:
         settings = self.settings
@@ -218,12 +224,10 @@ class Supervisor:
 
     def _printing_of(self, job: int) -> GuestOutput:
         """Return how workers of a job print."""
-        settings = self.settings
-        if job == FIRST_JOB and not settings["head"]:  # they inherit what is its driver's
-            is_marked, logging = settings["log_to_driver"], settings["logging_config"]
-            return GuestOutput(is_marked, logging, repeats=self.repeats)
+        if job == FIRST_JOB and not self.settings["head"]:
+            return self.output.enter()
         guest = self.door.of_job(job)
-        printing = guest.output if guest is not None else GuestOutput(is_marked=False)
+        printing = guest.output if guest is not None else GuestOutput(is_shown=False)
         return printing.enter()
 
     def reap(self) -> None:
@@ -239,6 +243,7 @@ class Supervisor:
                 self._slow_down(futile=status != 0 and age_s < FUTILE_S)
 
     def _sweep(self, pid: int, slot: int, status: int) -> None:
+        log_files.remove_empty(log_files.files_of(_core.nonce(), _core.job_of(slot), pid))
         verdict = self.condemned.pop(slot, None)
         if verdict is None and status == signal.SIGKILL and self.memory.kernel_has_killed():
             words = "The kernel's out-of-memory killer has struck: it was probably its victim."
@@ -345,8 +350,8 @@ class Supervisor:
             self._bury(pid)
         self.service.end()
         self._end_orphans()
-        if self.repeats is not None:
-            output.write_lines(self.repeats.rest())
+        if self.output.repeats is not None:
+            output.write_lines(self.output.repeats.rest())
         self.spill.remove()  # nobody is left who could write to it
         self.folder.remove()
 

@@ -64,7 +64,7 @@ def run(  # noqa: PLR0913  (what its supervisor was told)
     """
     status = 1
     try:
-        _prepare_process(journal_fd, printing)
+        _prepare_process(journal_fd, printing, _core.job_of(slot))
         _core.adopt_slot(slot)
         debugger.install()
         if printing.logging:
@@ -112,7 +112,7 @@ def _keep_memory() -> None:
         _core.keep_memory(TRIM_BYTES, MAP_BYTES)
 
 
-def _prepare_process(journal_fd: int | None, printing: GuestOutput) -> None:
+def _prepare_process(journal_fd: int | None, printing: GuestOutput, job: int) -> None:
     _keep_memory()
     os.setsid()  # a process group of its own: what a task starts can be ended with it
     for number in (signal.SIGTERM, signal.SIGCHLD):
@@ -126,12 +126,16 @@ def _prepare_process(journal_fd: int | None, printing: GuestOutput) -> None:
     note = None
     if journal_fd is not None:
         note = functools.partial(_note, Journal(journal_fd, crashes=True))
-    files = log_files.files_of(
-        f"{os.getpid():016x}{_core.nonce():040x}",  # as get_worker_id()
-        _core.own_job().to_bytes(4, "little").hex(),
-    )
+    files = log_files.files_of(_core.nonce(), job, os.getpid())
+    if files is not None and not printing.is_shown:
+        for descriptor, file in enumerate(files, 1):
+            file.take(descriptor)
     sys.stdout, sys.stderr = output.redirect(
-        prefixed=printing.is_marked, note=note, repeats=printing.repeats, files=files
+        shown=printing.is_shown,
+        prefixed=printing.is_marked,
+        note=note,
+        repeats=printing.repeats,
+        files=files,
     )
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:

@@ -1,4 +1,4 @@
-"""Worker output: each line goes to the driver's stdout or stderr, marked with who wrote it.
+"""Worker output: each line goes to a log file, and to the driver's stdout or stderr, marked.
 
 A worker inherits the driver's descriptors, so a line arrives in the order of things: before the
 result of the task that printed it. Lines are written whole, in one write, so that those of several
@@ -33,17 +33,19 @@ class PrefixedStream(io.TextIOBase):
 
     Args:
         descriptor: Where to write.
+        shown: False writes it to the file only.
         prefixed: False passes the text on unchanged.
         note: Is told of whole lines, too, without prefix.
         repeats: Folds equal lines of several workers; None: they are not folded.
         file: Gets the text, too, without prefix.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (all that text can be done with)
         self,
         descriptor: int,
         *,
         prefixed: bool,
+        shown: bool = True,
         note: Callable[[str], None] | None = None,
         repeats: Repeats | None = None,
         file: LogFile | None = None,
@@ -55,6 +57,7 @@ class PrefixedStream(io.TextIOBase):
         self._file = file
         self._bar_s = 0.0
         self._prefixed = prefixed
+        self._shown = shown
         self._partial = ""
         self._writer = "worker"
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
@@ -130,7 +133,7 @@ class PrefixedStream(io.TextIOBase):
                 lines = [_overwritten(line) for line in lines]
                 text = "\n".join(lines) + "\n"
             self._write_marked(lines)
-        else:
+        elif self._shown:
             _write(self._descriptor, text)
         if self._note is not None:
             self._note(text)
@@ -214,14 +217,16 @@ class _BinarySide(io.RawIOBase):
 def redirect(
     *,
     prefixed: bool,
+    shown: bool = True,
     note: Callable[[str], None] | None = None,
     repeats: Repeats | None = None,
     files: tuple[LogFile, LogFile] | None = None,
 ) -> tuple[TextIO, TextIO]:
     """Return new (stdout, stderr) for a worker; `note` is told of what goes to stderr."""
     out_file, err_file = files or (None, None)
-    out = PrefixedStream(1, prefixed=prefixed, repeats=repeats, file=out_file)
-    err = PrefixedStream(2, prefixed=prefixed, repeats=repeats, file=err_file, note=note)
+    how: dict[str, Any] = {"prefixed": prefixed, "shown": shown, "repeats": repeats}
+    out = PrefixedStream(1, file=out_file, **how)
+    err = PrefixedStream(2, file=err_file, note=note, **how)
     for stream in (out, err):
         os.register_at_fork(after_in_child=stream.renew)
     return cast("TextIO", out), cast("TextIO", err)  # in typing, io's classes are no TextIO

@@ -82,11 +82,78 @@ def test_lines_of_a_task_are_marked_and_go_to_their_stream() -> None:
     assert done.stderr == f"{mark}to stderr\n"
 
 
-def test_without_log_to_driver_bytes_pass_unchanged() -> None:
-    # Ray prints nothing then; a worker's output belongs to the program's.
+HIDDEN = """
+    import os, sys
+    import pyray as ray
+    from pyray.util import state
+
+    def speak(name):
+        print(name, "to stdout")
+        print(name, "to stderr", file=sys.stderr, flush=True)
+        os.write(1, b"raw\\n")
+        os.system("echo from a child >&2")
+        return os.getpid()
+
+    @ray.remote
+    class Actor:
+        def speak(self, name):
+            return speak(name)
+
+    ray.init(num_cpus=1, log_to_driver=False)
+    actor = Actor.options(num_cpus=0).remote()
+    pids = ray.get([ray.remote(speak).remote("task"), actor.speak.remote("actor")])
+    for pid in pids:
+        for suffix in ("out", "err"):
+            print(*state.get_log(pid=pid, suffix=suffix), sep="", end="")
+    ray.shutdown()
+"""
+
+
+def test_without_log_to_driver_only_log_files_get_what_workers_print() -> None:
     done = run_script(PRINTING.format(options=", log_to_driver=False"), check=True)
-    assert done.stdout == "to stdout\ntwo\nlines\nno newline"
-    assert done.stderr == "to stderr\n"
+    assert (done.stdout, done.stderr) == ("", "")
+    done = run_script(HIDDEN, check=True)
+    assert done.stderr == ""
+    assert done.stdout == "".join(
+        f"{name} to stdout\nraw\n{name} to stderr\nfrom a child\n" for name in ("task", "actor")
+    )
+
+
+def test_hidden_workers_leave_only_files_in_which_there_is_something() -> None:
+    done = run_script(
+        """
+        import os, re, signal, time
+        import pyray as ray
+        from pyray.util import state
+
+        @ray.remote(max_retries=0, max_calls=1)
+        def f(how):
+            if how == "prints":
+                print("words")
+            elif how == "dies":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        ray.init(num_cpus=1, log_to_driver=False)
+        assert sum(map(len, state.list_logs().values())) in (0, 2)  # of the one that waits
+        for how in ("prints", "dies", "ends"):
+            try:
+                ray.get(f.remote(how))
+            except ray.exceptions.WorkerCrashedError:
+                print(how)
+        deadline = time.monotonic() + 10
+        while True:
+            alive = {str(one.pid) for one in state.list_workers()}
+            names = [name for group in state.list_logs().values() for name in group]
+            left = [name for name in names if name[:-4].rpartition("-")[2] not in alive]
+            if len(left) == 1 or time.monotonic() > deadline:
+                break
+            time.sleep(0.01)
+        print(*[re.sub("^worker-.{56}|[0-9]+(?=.out)", "", name) for name in left])
+        ray.shutdown()
+        """,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("dies\n-01000000-.out\n", "")
 
 
 def test_output_comes_before_the_result_is_got() -> None:
@@ -98,7 +165,7 @@ def test_output_comes_before_the_result_is_got() -> None:
         def f(i):
             print("task", i)
 
-        ray.init(num_cpus=1, log_to_driver=False)
+        ray.init(num_cpus=1)
         for i in range(5):
             ray.get(f.remote(i))
             print("got", i, flush=True)
@@ -106,7 +173,7 @@ def test_output_comes_before_the_result_is_got() -> None:
         """,
         check=True,
     )
-    assert done.stdout.split("\n")[:-1] == [
+    assert re.sub(r"\(f pid=\d+\) ", "", done.stdout).splitlines() == [
         f"{word} {i}" for i in range(5) for word in ("task", "got")
     ]
 

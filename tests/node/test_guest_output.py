@@ -68,6 +68,37 @@ def test_logging_config_is_that_of_the_driver_s_workers(head: str) -> None:
     assert record["task_name"] == "speak"
 
 
+HIDING = """
+    import sys
+    import pyray as ray
+    from pyray.util import state
+
+    @ray.remote
+    def speak(words):
+        print(words)
+        print("error:", words, file=sys.stderr)
+        return ray.get_runtime_context().get_worker_id()
+
+    ray.init(address=sys.argv[1], log_to_driver=sys.argv[2] == "shown")
+    worker = ray.get(speak.remote(sys.argv[2]))
+    for name in ("out", "err"):
+        print(*state.get_log(pid=int(worker[:16], 16), suffix=name), sep="", end="")
+    ray.shutdown()
+"""
+
+
+def test_drivers_choose_whether_they_see_what_workers_print(head: str) -> None:
+    done = run_script(HIDING, args=[head, "hidden"], check=True)
+    assert (done.stdout, done.stderr) == ("hidden\nerror: hidden\n", "")
+    done = run_script(HIDING, args=[head, "shown"], check=True)
+    assert re.sub(r"pid=\d+", "pid", done.stderr) == "(speak pid) error: shown\n"
+    assert sorted(re.sub(r"pid=\d+", "pid", done.stdout).splitlines()) == [
+        "(speak pid) shown",
+        "error: shown",
+        "shown",
+    ]
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -101,18 +101,34 @@ def test_log_file_stays_small(tmp_path: Path) -> None:
     assert b"line   99" in path.read_bytes()
 
 
+def test_log_file_that_has_taken_a_descriptor_gets_what_others_write_there(tmp_path: Path) -> None:
+    path = tmp_path / "worker.out"
+    file = LogFile(str(path), 100)
+    number = os.open(os.devnull, os.O_WRONLY)
+    try:
+        file.take(number)
+        os.write(number, b"raw " * 25)
+        file.write(b"line\n")
+        os.write(number, b"more\n")
+    finally:
+        os.close(number)
+        file.close()
+    assert (tmp_path / "worker.out.1").read_bytes() == b"raw " * 25
+    assert path.read_bytes() == b"line\nmore\n"
+
+
 def test_log_files_are_in_the_session_s_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(SESSION_FOLDER.variable, raising=False)
-    assert files_of("abc", "02000000") is None
+    assert files_of(0xABC, 2, 7) is None
     monkeypatch.setenv(SESSION_FOLDER.variable, str(tmp_path))
-    assert files_of("abc", "02000000") is None
+    assert files_of(0xABC, 2, 7) is None
     (tmp_path / "logs").mkdir()
-    files = files_of("abc", "02000000")
+    files = files_of(0xABC, 2, 7)
     assert files is not None
     assert [Path(file.path).name for file in files] == [
-        f"worker-abc-02000000-{os.getpid()}.{kind}" for kind in ("out", "err")
+        f"worker-{7:016x}{0xABC:040x}-02000000-7.{kind}" for kind in ("out", "err")
     ]
     for file in files:
         file.write(b"")

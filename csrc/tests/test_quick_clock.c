@@ -27,9 +27,13 @@ static uint64_t watch(struct pr_quick_clock *clock, void (*break_it)(struct pr_q
 /* Until the rate is known, if it ever is here. */
 static void warm_up(struct pr_quick_clock *clock)
 {
+#if defined(__x86_64__)
     uint64_t begin = pr_os_monotonic_ns();
     while (clock->limit_ticks == 0 && pr_os_monotonic_ns() < begin + WARM_UP_NS)
         pr_quick_clock_ns(clock);
+#else
+    pr_quick_clock_ns(clock);
+#endif
 }
 
 static void it_tells_the_time_from_the_first_look_on(void)

@@ -225,33 +225,21 @@ class Door:
     ) -> None:
         self._check_versions(request)
         observes = bool(request.get("observes"))
-        pid = _peer(connection)[0]
+        output = _output_of(request, [] if observes else received)
         try:
-            output = GuestOutput.of_request(request)
-        except (TypeError, ValueError) as error:
-            raise Refused(f"{type(error).__name__}: {error}") from error
-        try:
-            handle = os.pidfd_open(pid)
-        except OSError as error:
-            raise Refused(f"process {pid} cannot be watched from here: {error}") from error
-        try:
-            slot, job = _core.reserve_driver(pid, observes=observes)
-        except Exception as error:
-            os.close(handle)
-            raise Refused(f"there is no room for another process: {error}") from error
-        guest = Guest(pid, handle, slot, job, output=output)
+            guest = _guest_of(_peer(connection)[0], output, observes=observes)
+        except Refused:
+            output.close()
+            raise
         self.poller.unregister(connection)
         guest.line = connection
-        if len(received) == PIPES and not observes:
-            output.open(list(received))
-            received.clear()
         self.admit(guest)
-        if job:
+        if guest.job:
             self._list_job(guest, request)
         names = request.get("preload")
         if isinstance(names, list):
             self.preload([name for name in names if isinstance(name, str)])
-        answer = {"ok": True, "slot": slot, "job": job, **self.about}
+        answer = {"ok": True, "slot": guest.slot, "job": guest.job, **self.about}
         try:
             _send(connection, answer, [*self.descriptors, self.own_handle])
         except OSError:  # it has gone: its line's end says so, too
@@ -334,6 +322,32 @@ class Door:
                 del self.ended[job]
 
 
+def _output_of(request: dict[str, Any], received: list[int]) -> GuestOutput:
+    """Return how a driver's workers print; the pipes, if they were received, are taken over."""
+    try:
+        output = GuestOutput.of_request(request)
+        if len(received) == PIPES:
+            output.open(list(received))
+            received.clear()
+    except (OSError, TypeError, ValueError) as error:
+        raise Refused(f"{type(error).__name__}: {error}") from error
+    return output
+
+
+def _guest_of(pid: int, output: GuestOutput, *, observes: bool) -> Guest:
+    """Reserve a slot for a process, and a job unless it observes."""
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError as error:
+        raise Refused(f"process {pid} cannot be watched from here: {error}") from error
+    try:
+        slot, job = _core.reserve_driver(pid, observes=observes)
+    except Exception as error:
+        os.close(handle)
+        raise Refused(f"there is no room for another process: {error}") from error
+    return Guest(pid, handle, slot, job, output=output)
+
+
 def _close_guest(guest: Guest) -> None:
     guest.output.close()
     if guest.line is not None:
@@ -364,8 +378,13 @@ def _receive(connection: socket.socket, received: list[int]) -> dict[str, Any] |
             received.extend(array.array("i", content[:whole]))
     if not data:
         return None
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+    if flags & socket.MSG_TRUNC:
         raise Refused(f"a request has at most {LARGEST_REQUEST} bytes")
+    if flags & socket.MSG_CTRUNC:
+        raise Refused(
+            f"a request has at most {MOST_DESCRIPTORS} descriptors, and the session's supervisor "
+            "must be allowed to open so many files (ulimit -n)"
+        )
     try:
         request = json.loads(data)
     except (ValueError, RecursionError) as error:

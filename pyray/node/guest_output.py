@@ -75,9 +75,13 @@ class GuestOutput:
         return output
 
     def open(self, pipes: list[int]) -> None:
-        """Have workers print into these from now on."""
-        self.pipes = pipes
+        """Have workers print into these from now on.
+
+        Raises:
+            OSError: If no table of lines can be made; the pipes are not taken over then.
+        """
         self.repeats = Repeats(self.folding) if self.folding is not None else None
+        self.pipes = pipes
 
     def end(self) -> None:
         """Print what was counted and not told, if that does not block, and close the pipes."""

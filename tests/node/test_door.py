@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
+import re
+import resource
 import socket
 import subprocess
 import sys
@@ -132,6 +135,36 @@ def test_joining_and_leaving_without_more_leaves_nothing(path: str) -> None:
     for observes in (False, True) * 5:
         joining.ask(path, request | {"observes": observes}).close()
     wait_until(lambda: _core.audit()["slots"] == slots, 10, "slots to be given back")
+
+
+@contextlib.contextmanager
+def few_files(pid: int, room: int) -> Iterator[None]:
+    """Let a process open no more than `room` further files."""
+    used = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    unused = (number for number in itertools.count() if number not in used)
+    limit = next(itertools.islice(unused, room, None))
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("room", range(1, 6))
+def test_join_while_few_files_may_be_opened_is_granted_or_refused(path: str, room: int) -> None:
+    """The supervisor needs 5: the connection, two pipes, a pidfd and the table of lines."""
+    request = {name: JOIN[name] for name in ("wants", "version", "python_version")}
+    ends = os.pipe()
+    with few_files(testing.supervisor_pid(), room), connected(path) as line:
+        socket.send_fds(line, [json.dumps(request).encode()], [ends[1]] * 2)
+        answer = json.loads(line.recv(1 << 16))
+    os.close(ends[1])
+    assert answer["ok"] == (room == 5)
+    assert os.read(ends[0], 1) == b""  # nobody has it any more
+    os.close(ends[0])
+    if room < 5:
+        assert re.search("files|descriptors", answer["error"]), answer["error"]
 
 
 JOIN = {

@@ -5,9 +5,10 @@ Answers are {"result": whether it worked, "msg": why not, "data": {"result": wha
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -159,7 +160,7 @@ class StateRoutes:
             pieces = await run_in_threadpool(self._log_pieces, request)
         except (ConnectionError, RayStateApiException, ValueError) as error:
             return _refusal(request, error)
-        return StreamingResponse(pieces, media_type="text/plain")
+        return StreamingResponse(_waited_for(pieces), media_type="text/plain")
 
     def _log_pieces(self, request: Request) -> Iterator[bytes | str]:
         given, follow = request.query_params, request.path_params["media_type"] == "stream"
@@ -168,10 +169,19 @@ class StateRoutes:
         session = observed.other(self.folder)
         name = given.get("filename") or _file_of_process(session, given)
         tail = number(given, "lines", 1000, ALL_LINES, 1_000_000)
-        pieces = logs.read_log(session, name, tail=tail, follow=follow)
+        pieces = logs.poll_log(session, name, tail=tail, follow=follow)
         if truth(given, "filter_ansi_code", default=False):
             return logs.decoded(pieces, "utf-8", "replace", plain=True)
-        return iter(pieces)
+        return pieces
+
+
+async def _waited_for(pieces: Iterator[bytes | str]) -> AsyncIterator[bytes | str]:
+    """Yield what is there; wait for more without a thread, of which the server has few."""
+    while (piece := await run_in_threadpool(lambda: next(pieces, None))) is not None:
+        if piece:
+            yield piece
+        else:
+            await asyncio.sleep(logs.PAUSE_S)
 
 
 def _file_of_process(session: Session, given: QueryParams) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pyray.observability.records import Session
 
 PIECE_BYTES = 1 << 16
+PAUSE_S = 0.2
+"""How long who follows a file waits when nothing is new."""
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 CATEGORIES = {".out": "worker_out", ".err": "worker_err"}
 
@@ -75,7 +77,7 @@ def file_of_process(session: Session, pid: int, suffix: str) -> str:
 def read_log(
     session: Session, filename: str, *, tail: int = -1, follow: bool = False
 ) -> Iterator[bytes]:
-    """Return the pieces of a log file.
+    """Return the pieces of a log file; waits for more if it is followed.
 
     Args:
         session: Whose file it is.
@@ -86,6 +88,21 @@ def read_log(
     Raises:
         RayStateApiException: If there is no such file.
     """
+    return _waited_for(poll_log(session, filename, tail=tail, follow=follow))
+
+
+def _waited_for(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        if piece:
+            yield piece
+        else:
+            time.sleep(PAUSE_S)
+
+
+def poll_log(
+    session: Session, filename: str, *, tail: int = -1, follow: bool = False
+) -> Iterator[bytes]:
+    """Return what `read_log` does, but b"" instead of waiting: the caller waits, `PAUSE_S` say."""
     folder = folder_of(session)
     if folder is None:
         raise RayStateApiException("The session keeps no log files.")
@@ -97,16 +114,10 @@ def read_log(
 
 def _pieces(path: Path, tail: int, *, follow: bool) -> Iterator[bytes]:
     with path.open("rb") as file:
-        if tail >= 0:
-            yield b"".join(deque(file, maxlen=tail))
-        while True:
-            piece = file.read(PIECE_BYTES)
-            if piece:
-                yield piece
-            elif follow and path.exists():
-                time.sleep(0.2)
-            else:
-                return
+        if tail >= 0 and (last := b"".join(deque(file, maxlen=tail))):
+            yield last
+        while (piece := file.read(PIECE_BYTES)) or (follow and path.exists()):
+            yield piece
 
 
 def decoded(pieces: Iterator[bytes], encoding: str, errors: str, *, plain: bool) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,6 +138,39 @@ def test_logs_are_listed_and_sent(watched: Served) -> None:
     status, text = watched.ask("GET", "/api/v0/logs/file?filename=..%2fapi_token")
     assert status == 400
     assert "no log file" in json.loads(text)["msg"]
+
+
+def test_many_who_follow_a_log_hold_up_nobody(watched: Served) -> None:
+    [name, *_] = asked(watched, "/api/v0/logs", glob="worker-*.out")["worker_out"]
+    log = watched.folder / "logs" / name
+    text = f"GET /api/v0/logs/stream?filename={name} HTTP/1.1\r\nHost: 127.0.0.1:{watched.port}\r\n"
+    request = f"{text}Authorization: Bearer {watched.token}\r\n\r\n".encode()
+    with contextlib.ExitStack() as open_lines:
+        lines = [
+            open_lines.enter_context(socket.create_connection(("127.0.0.1", watched.port), 20))
+            for _ in range(FOLLOWERS)
+        ]
+        for line in lines:
+            line.sendall(request)
+        assert asked(watched, "/api/v0/tasks", limit=1)["result"]
+        for line in lines:
+            read_until(line, b"a line\n")
+        with log.open("a") as file:
+            file.write("another line\n")
+        for line in lines:
+            read_until(line, b"another line\n")
+
+
+FOLLOWERS = 60
+"""More than the server has threads for answers that take time."""
+
+
+def read_until(line: socket.socket, end: bytes) -> None:
+    seen = b""
+    while end not in seen:
+        piece = line.recv(1 << 16)
+        assert piece, seen
+        seen += piece
 
 
 # ---- Refusals.

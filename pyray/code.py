@@ -61,7 +61,7 @@ class Code:
         What a worker knows because it runs it is borrowed: to hold it would keep it for ever.
         """
         ref = self._refs.get(wrapping)
-        if ref is not None and _is_current(ref):
+        if ref is not None and _core.is_current(ref):
             return ref, False
         key = (self._key, wrapping)
         ref = _core.known_code(key)
@@ -90,10 +90,6 @@ def _reduce(code: Code) -> tuple[Any, ...]:
 def _load(key: bytes, ref: ObjectRef) -> Code:
     _, target = _core.get_one(ref, None)
     return Code(target, key, ref)
-
-
-def _is_current(ref: ObjectRef) -> bool:
-    return ref.binary()[8:16] == _core.nonce().to_bytes(8, "big")
 
 
 _core.register_reducer(Code, _reduce)

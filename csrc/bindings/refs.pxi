@@ -165,6 +165,11 @@ cdef int keep_for_ever(ObjectRef self) except -1:
     return 0
 
 
+def is_current(ObjectRef ref not None) -> bool:
+    """Whether it is of this attachment to a session, and not of an earlier one, even to the same."""
+    return ref.nonce != 0 and ref.nonce == session_nonce
+
+
 cdef inline int check_session(ObjectRef self) except -1:
     check_usable()
     if self.nonce != session_nonce:

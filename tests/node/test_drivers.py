@@ -23,6 +23,17 @@ def end() -> Iterator[None]:
     ray.shutdown()
 
 
+class Counter:
+    """Counts its calls."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self) -> int:
+        self.count += 1
+        return self.count
+
+
 def is_alive(pid: int) -> bool:
     """Return whether a process exists, and is more than a zombie."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as file:
@@ -56,6 +67,17 @@ def test_driver_joins_works_and_leaves(head: str) -> None:
     assert ray.get_runtime_context().get_job_id() == "02000000" != first
     ray.shutdown()
     assert session_folder.find()[0].path == head
+
+
+def test_functions_and_classes_are_used_again_by_a_driver_that_comes_back(head: str) -> None:
+    square = ray.remote(lambda n: n * n)
+    kind = ray.remote(Counter)
+    for n in range(3):
+        ray.init(address=head)
+        assert ray.get(square.remote(n)) == n * n
+        assert ray.get(ray.remote(lambda n=n: ray.get(square.remote(n))).remote()) == n * n
+        assert ray.get(kind.remote().add.remote()) == 1
+        ray.shutdown()
 
 
 def test_reference_of_an_earlier_stay_in_the_same_session_is_inert(head: str) -> None:

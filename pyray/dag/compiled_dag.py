@@ -60,24 +60,39 @@ def compile_graph(  # noqa: PLR0913  (Ray's options)
 
 
 class Deaths:
-    """Finds out why a graph is closed."""
+    """Finds out why a graph is closed.
+
+    Args:
+        graph: The graph.
+        actors: Those that take part in it.
+    """
 
     def __init__(self, graph: Graph, actors: list[ActorHandle]) -> None:
         self.graph = graph
         self.actors = {handle._target.key: handle for handle in actors}
+        self.is_torn_down = False
 
     def error(self, closed: RayChannelError) -> Exception:
         """Return the error of the actor that has died, else the one that was met."""
         key = self.graph.failed()
-        if key not in self.actors:
+        if key in self.actors:
+            return _death(self.actors[key], DEATH_S) or closed
+        if self.is_torn_down:
             return closed
-        try:
-            get(self.actors[key].__ray_ready__.remote(), timeout=DEATH_S)
-        except GetTimeoutError:
-            return closed
-        except Exception as error:  # noqa: BLE001  (this is what is asked for)
-            return error
-        return closed  # it has been restarted, but the graph is over
+        # One that was killed or has left was dead to its callers before its process was gone.
+        deaths = (_death(handle, 0.0) for handle in self.actors.values())
+        return next(filter(None, deaths), closed)
+
+
+def _death(handle: ActorHandle, timeout: float) -> Exception | None:
+    """Return the error of calls to an actor; None: it lives, or this is not known in time."""
+    try:
+        get(handle.__ray_ready__.remote(), timeout=timeout)
+    except GetTimeoutError:
+        return None
+    except Exception as error:  # noqa: BLE001  (this is what is asked for)
+        return error
+    return None
 
 
 class CompiledDAG:
@@ -329,7 +344,7 @@ class CompiledDAG:
         """
         if self._is_teardown:
             return
-        self._is_teardown = True
+        self._is_teardown = self._deaths.is_torn_down = True
         if kill_actors:
             for actor in self._plan.actors:
                 kill(actor)

@@ -57,6 +57,21 @@ def test_an_actor_that_is_killed_while_everybody_waits(which: int) -> None:
     assert testing.store_accounts()["channels"] == 0
 
 
+@pytest.mark.parametrize("which", [0, 2])
+def test_an_actor_that_is_killed_by_its_handle_is_named(which: int) -> None:
+    actors, dag = three_stages()
+    ref = dag.execute("wait")
+    ray.kill(actors[which])
+    with pytest.raises(ActorDiedError, match=r"ray\.kill"):
+        ray.get(ref)
+    with pytest.raises(ActorDiedError, match=r"ray\.kill"):
+        dag.execute("again")
+    dag.teardown(kill_actors=True)
+    with pytest.raises(RayChannelError):
+        dag.execute("over")
+    assert testing.store_accounts()["channels"] == 0
+
+
 @pytest.mark.parametrize("how", ["die", "exit"])
 def test_a_stage_that_ends_its_process(how: str) -> None:
     actors, dag = three_stages()

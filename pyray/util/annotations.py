@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
@@ -55,7 +57,36 @@ def DeveloperAPI(*args: Any, **kwargs: Any) -> Any:  # noqa: N802  (Ray's name)
 def Deprecated(member: _T, /) -> _T: ...
 @overload
 def Deprecated(*, message: str = ..., warning: bool = ...) -> Callable[[_T], _T]: ...
-def Deprecated(*args: Any, **kwargs: Any) -> Any:  # noqa: N802  (Ray's name)
-    """Mark a function or class as one that will be removed."""
-    del kwargs
-    return _marked("Deprecated", args)
+def Deprecated(*args: Any, message: str = "", warning: bool = False) -> Any:  # noqa: N802  (Ray's name)
+    """Mark a function or class as one that will be removed.
+
+    Args:
+        *args: What to mark, where there are no other arguments.
+        message: What to use instead.
+        warning: Warn (`RayDeprecationWarning`) of each call, or of each instance that is made.
+    """
+    mark = _marked("Deprecated", args)
+    if not warning:
+        return mark
+
+    def warned(member: Any) -> Any:
+        words = f"{member.__qualname__} is deprecated and may be removed. {message}".rstrip()
+        return mark(_with_warning(member, words))
+
+    return warned
+
+
+def _with_warning(member: Any, words: str) -> Any:
+    """Return a function, or a class, whose calls warn."""
+    is_class = isinstance(member, type)
+    called = member.__init__ if is_class else member
+
+    @functools.wraps(called)
+    def warned(*args: Any, **kwargs: Any) -> Any:
+        warnings.warn(words, RayDeprecationWarning, stacklevel=2)
+        return called(*args, **kwargs)
+
+    if not is_class:
+        return warned
+    member.__init__ = warned
+    return member

@@ -119,9 +119,28 @@ def test_modules_of_util_are_found_without_an_import() -> None:
     assert pyray.util.rpdb.set_trace is pyray.util.pdb.set_trace
     assert pyray.util.annotations.PublicAPI(stability="beta")(_documented)() == 1
     assert _documented._annotated_type == "PublicAPI"  # type: ignore[attr-defined]
-    with pytest.raises(DeprecationWarning):
-        raise pyray.util.annotations.RayDeprecationWarning
 
 
 def _documented() -> int:
     return 1
+
+
+def test_what_is_deprecated_warns_if_it_is_to() -> None:
+    annotations = pyray.util.annotations
+
+    @annotations.Deprecated(message="Use new().", warning=True)
+    def old(n: int) -> int:
+        return n + 1
+
+    @annotations.Deprecated(warning=True)
+    class Old:
+        def __init__(self, n: int) -> None:
+            self.n = n
+
+    with pytest.warns(annotations.RayDeprecationWarning, match=r"old is deprecated .* Use new"):
+        assert old(1) == 2
+    with pytest.warns(annotations.RayDeprecationWarning, match="Old is deprecated"):
+        assert Old(3).n == 3
+    assert {old._annotated_type, Old._annotated_type} == {"Deprecated"}  # type: ignore[attr-defined]
+    assert annotations.Deprecated(message="Quietly.")(_documented)() == 1
+    assert annotations.Deprecated(_documented)() == 1

@@ -121,7 +121,7 @@ cdef extern from "pyray_core.h" nogil:
     bint pr_get_held(const pr_context *ctx, const pr_fetched *fetched)
     pr_status pr_acquire(pr_context *ctx, const pr_ref *refs, uint32_t count)
     void pr_release(pr_context *ctx, pr_ref ref)
-    pr_status pr_free_value(pr_context *ctx, pr_ref ref) nogil
+    pr_status pr_free_value(pr_context *ctx, pr_ref ref)
     void pr_unpin(pr_context *ctx, pr_ref ref)
     struct pr_object:
         uint32_t refs

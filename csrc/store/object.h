@@ -44,8 +44,8 @@ enum pr_object_flag {
     PR_FLAG_CODE = 16,  /* workers that know it forget it with its last reference: they are woken */
     PR_FLAG_USED = 32,  /* read since spilling last came along: spared once */
     PR_FLAG_READ = 64,  /* an error that somebody has fetched */
-    PR_FLAG_FREED = 256,  /* its value was given up: reading it is PR_FREED */
     PR_FLAG_COPIED = 128, /* in the heap, and still in a file: `value` has the extent */
+    PR_FLAG_FREED = 256,  /* its value was given up: reading it is PR_FREED */
 };
 
 /* Where the bytes of a sealed value are; independent of whether it is ready. */

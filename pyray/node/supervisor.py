@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pyray
-from pyray import _core, as_ray
+from pyray import _core, as_ray, obituaries
 from pyray.core_engine import CoreEngine
 from pyray.journal import Journals
 from pyray.node import service, session_folder, spill
@@ -68,6 +68,7 @@ class Supervisor:
         self.slots: dict[int, int] = {}  # pid -> slot
         self.started_s: dict[int, float] = {}  # pid -> when
         self.journals = Journals()
+        self.dead = obituaries.Register()
         self.futile_starts = 0
         self.tasks_seen = 0
         self.next_fork_s = 0.0
@@ -211,6 +212,7 @@ class Supervisor:
                 os.close(self.driver)  # else the door's
             self.door.leave()
             self.journals.leave()
+            self.dead.close()
             worker_main.run(
                 slot,
                 journal_fd,
@@ -237,19 +239,30 @@ class Supervisor:
             age_s = time.monotonic() - self.started_s.get(pid, 0.0)
             status = self._bury(pid)
             if slot is not None:
-                self._sweep(pid, slot, status)
+                self._sweep(pid, slot, status, age_s)
                 self._end_orphans()
                 self.door.hurry()
                 self._slow_down(futile=status != 0 and age_s < FUTILE_S)
 
-    def _sweep(self, pid: int, slot: int, status: int) -> None:
+    def _sweep(self, pid: int, slot: int, status: int, age_s: float) -> None:
         log_files.remove_empty(log_files.files_of(_core.nonce(), _core.job_of(slot), pid))
         verdict = self.condemned.pop(slot, None)
         if verdict is None and status == signal.SIGKILL and self.memory.kernel_has_killed():
             words = "The kernel's out-of-memory killer has struck: it was probably its victim."
             is_alone = self.memory.running_tasks() < 2
             verdict = Verdict(slot, pid, 0, False, words, is_alone)  # noqa: FBT003
-        words = self.journals.take(pid, _core.running_serial(slot))
+        serial = _core.running_serial(slot)
+        words = self.journals.take(pid, serial)
+        self.dead.note(
+            obituaries.obituary(
+                pid,
+                age_s,
+                status,
+                asked=_core.kill_requested(slot) or not (serial or status),
+                shortage=verdict.words if verdict is not None else "",
+                last_words=words,
+            )
+        )
         if verdict is None:
             _core.sweep(slot, status, words if status else "")
         else:

@@ -9,9 +9,12 @@ import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyray import _core
+from pyray import _core, obituaries
+
+if TYPE_CHECKING:
+    from pyray.obituaries import Obituary
 
 TASK_STATES = ("FREE", "SUBMITTING", "WAITING", "READY", "RUNNING", "FAILED", "DONE", "KEPT")
 OBJECT_STATES = ("FREE", "PENDING", "CREATING", "SEALED", "FREEING")
@@ -289,6 +292,13 @@ class Session:
     def slots(self) -> list[Slot]:
         """Return the processes."""
         return [Slot._make(one) for one in self._unpacked("slots", self.reader.table("slots"))]
+
+    def obituaries(self) -> list[Obituary]:
+        """Return the workers that have died, the last one first."""
+        for slot in self.slots():
+            if SLOT_KINDS[slot.kind] == "SUPERVISOR":
+                return obituaries.of_supervisor(slot.pid)
+        return []
 
     def events(self) -> list[Event]:
         """Return the last attempts of tasks that ended, the oldest first."""

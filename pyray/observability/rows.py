@@ -9,14 +9,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyray import obituaries
+from pyray.errors.failures import Cause
 from pyray.observability import memory, records
 from pyray.observability.records import job_id
-from pyray.observability.tasks import actor_rows
+from pyray.observability.tasks import actor_rows, death_of_actor
 
 if TYPE_CHECKING:
-    from pyray.observability.records import Session
+    from pyray.obituaries import Obituary
+    from pyray.observability.records import Actor, Session
 
 IP = "127.0.0.1"
+ASKED = "INTENDED_SYSTEM_EXIT"
+EXIT_TYPES = ("SYSTEM_ERROR", ASKED, "NODE_OUT_OF_MEMORY")
+"""By `obituaries`' manner of death."""
+EXIT_TYPES_OF_ACTORS: dict[int, str] = {
+    Cause.ACTOR_KILLED: ASKED,
+    Cause.ACTOR_JOB_ENDED: ASKED,
+    Cause.ACTOR_PLACEMENT_REMOVED: ASKED,
+    Cause.ACTOR_EXITED: "INTENDED_USER_EXIT",
+}
 PLACEMENT_STATES = ("", "PENDING", "CREATED", "REMOVED", "PENDING")
 CREATED, INFEASIBLE = 2, 4
 SCHEDULING_STATES = {CREATED: "FINISHED", INFEASIBLE: "INFEASIBLE"}
@@ -45,29 +57,59 @@ def object_rows(session: Session, *, detail: bool) -> Iterator[dict[str, Any]]:
 
 
 def worker_rows(session: Session, *, detail: bool) -> Iterator[dict[str, Any]]:
-    """Yield a row for each process of the session, the supervisor left out."""
-    for slot in session.slots():
+    """Yield a row for each process of the session, the supervisor left out, and for its dead."""
+    slots = session.slots()
+    dead: dict[int, Obituary] = {}
+    for one in session.obituaries():
+        dead.setdefault(one.pid, one)
+    for slot in slots:
         kind = records.SLOT_KINDS[slot.kind]
-        if kind == "SUPERVISOR" or not slot.pid:
+        began = started_ms(slot.pid)
+        if kind == "SUPERVISOR" or not slot.pid or (began is None and slot.pid in dead):
             continue
-        row: dict[str, Any] = {
-            "worker_id": session.worker_id(slot.pid),
-            "is_alive": records.SLOT_STATES[slot.state] != "DEAD",
-            "worker_type": kind,
-            "exit_type": None,
-            "node_id": session.node_id(),
-            "ip": IP,
-            "pid": slot.pid,
-        }
+        dead.pop(slot.pid, None)  # the number has another process by now
+        row = _worker_row(session, slot.pid, kind)
+        row["is_alive"] = began is not None and records.SLOT_STATES[slot.state] != "DEAD"
         if detail:
-            began = started_ms(slot.pid)
-            row |= {
-                "worker_launch_time_ms": began,
-                "worker_launched_time_ms": began,
-                "start_time_ms": began,
-                "num_paused_threads": 0,
-            }
+            row |= {**_started(began), "num_paused_threads": 0}
         yield row
+    ended = {actor.pid: actor for actor in session.ended_actors()}
+    for one in dead.values():
+        yield _dead_worker_row(session, one, ended.get(one.pid), detail=detail)
+
+
+def _worker_row(session: Session, pid: int, kind: str) -> dict[str, Any]:
+    return {
+        "worker_id": session.worker_id(pid),
+        "is_alive": True,
+        "worker_type": kind,
+        "exit_type": None,
+        "node_id": session.node_id(),
+        "ip": IP,
+        "pid": pid,
+    }
+
+
+def _started(began_ms: int | None) -> dict[str, Any]:
+    times = ("worker_launch_time_ms", "worker_launched_time_ms", "start_time_ms")
+    return dict.fromkeys(times, began_ms)
+
+
+def _dead_worker_row(
+    session: Session, one: Obituary, actor: Actor | None, *, detail: bool
+) -> dict[str, Any]:
+    row = _worker_row(session, one.pid, "WORKER")
+    exit_type, words = EXIT_TYPES[one.manner], one.words
+    if actor is not None and actor.cause in EXIT_TYPES_OF_ACTORS:
+        exit_type = EXIT_TYPES_OF_ACTORS[actor.cause]
+        if actor.cause == Cause.ACTOR_EXITED and one.manner == obituaries.ON_REQUEST:
+            exit_type = ASKED  # no handle was left: who calls exit_actor() leaves in a call
+        reason = death_of_actor(session, actor).rpartition("\n")[2]
+        words = f"Worker exits with its actor. {reason}"
+    row |= {"is_alive": False, "exit_type": exit_type}
+    if detail:
+        row |= {**_started(one.began_ms), "end_time_ms": one.ended_ms, "exit_detail": words}
+    return row
 
 
 def started_ms(pid: int) -> int | None:

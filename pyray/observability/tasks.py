@@ -278,7 +278,7 @@ def _actor_row(session: Session, actor: Actor, *, detail: bool) -> dict[str, Any
         resources, _, group = session.demand(actor.shape)
         row |= {
             "required_resources": resources,
-            "death_cause": _death(session, actor) if state == "DEAD" else None,
+            "death_cause": _death_cause(session, actor) if state == "DEAD" else None,
             "is_detached": bool(actor.flags & records.DETACHED),
             "placement_group_id": group_id(session, group),
             "num_restarts": actor.restarts,
@@ -297,8 +297,14 @@ def _names(session: Session, actor: Actor) -> ActorNames:
     )
 
 
-def _death(session: Session, actor: Actor) -> dict[str, Any]:
+def death_of_actor(session: Session, actor: Actor) -> str:
+    """Return why an actor is dead."""
     name = session.label(actor.label)
     cause = actor.cause or Cause.ACTOR_DIED
-    error = exception_of(cause, actor.pid, actor.wait_status, 0, name, None, _names(session, actor))
-    return {"actor_died_error_context": {"error_message": str(error), "pid": actor.pid}}
+    names = _names(session, actor)
+    return str(exception_of(cause, actor.pid, actor.wait_status, 0, name, None, names))
+
+
+def _death_cause(session: Session, actor: Actor) -> dict[str, Any]:
+    message = death_of_actor(session, actor)
+    return {"actor_died_error_context": {"error_message": message, "pid": actor.pid}}

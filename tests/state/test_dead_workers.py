@@ -25,7 +25,7 @@ def dead(pid: int) -> Any:
     def rows() -> list[Any]:
         return [one for one in state.list_workers(detail=True, limit=10_000) if one.pid == pid]
 
-    wait_until(lambda: not rows()[0].is_alive, 10, f"the end of {pid}")
+    wait_until(lambda: rows()[0].exit_type, 10, f"the end of {pid}")
     [row] = rows()
     assert row.worker_type == "WORKER"
     assert row.worker_id == Session().worker_id(pid)

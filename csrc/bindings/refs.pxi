@@ -166,7 +166,7 @@ cdef int keep_for_ever(ObjectRef self) except -1:
 
 
 def is_current(ObjectRef ref not None) -> bool:
-    """Whether it is of this attachment to a session, and not of an earlier one, even to the same."""
+    """Whether it is of this stay in a session, not of an earlier one, even in the same."""
     return ref.nonce != 0 and ref.nonce == session_nonce
 
 

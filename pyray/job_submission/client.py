@@ -229,6 +229,8 @@ def _refused(status: int, text: str) -> RuntimeError:
 
 
 def _path(job_id: str) -> str:
+    if not job_id:
+        raise RuntimeError("Job '' does not exist.")
     return f"/api/jobs/{urllib.parse.quote(job_id, safe='')}"
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pyray import settings
-from pyray.node import session_folder
+from pyray.node import service, session_folder
 
 PLACE, TOKEN = "dashboard.json", "api_token"
+STARTING_S = 10.0
+"""How old a session may be whose server is still expected."""
+LOOK_AGAIN_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,22 +108,35 @@ def find(address: str | None) -> Server:
         return Server(url, _token_for(url))
     if "://" in address:
         raise ConnectionError(f"{address!r}: pyray's server speaks http on this machine only.")
-    if (found := server_of(Path(address))) is not None:
+    if (found := server_of(Path(address)) or _starting(address)) is not None:
         return found
     raise ConnectionError(
-        f"The session {address} has no server for jobs: was it started with "
-        "`pyray start --head --include-dashboard=true`?"
+        f"The session {address} has no server for jobs: those of `pyray start --head` have one."
     )
 
 
 def _newest() -> Server:
-    for session in session_folder.find():
-        if (found := server_of(Path(session.path))) is not None:
+    sessions = [session.path for session in session_folder.find()]
+    for look in (lambda path: server_of(Path(path)), _starting):
+        if (found := next(filter(None, map(look, sessions)), None)) is not None:
             return found
     raise ConnectionError(
         "There is no running session of this user with a server for jobs. Start one with "
         "`pyray start --head`, or name it with --address or RAY_API_SERVER_ADDRESS."
     )
+
+
+def _starting(path: str) -> Server | None:
+    """Return the server of a head that has only just started, once it listens."""
+    about = session_folder.read(path)
+    while about is not None and about.head and service.is_installed():
+        if (found := server_of(Path(path))) is not None:
+            return found
+        if time.time() > about.start_time + STARTING_S:
+            break
+        time.sleep(LOOK_AGAIN_S)
+        about = session_folder.read(path)
+    return None
 
 
 def _token_for(url: str) -> str:

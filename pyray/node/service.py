@@ -35,7 +35,7 @@ class Service:
     """
 
     def __init__(self, folder: str) -> None:
-        self._folder = folder if folder and _exists() else ""
+        self._folder = folder if folder and is_installed() else ""
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
         self._next_start_s = 0.0
@@ -102,7 +102,8 @@ class Service:
         self._process = None
 
 
-def _exists() -> bool:
+def is_installed() -> bool:
+    """Return whether what the server needs is there: heads have one then."""
     import importlib.util
 
     with contextlib.suppress(ImportError):

@@ -257,6 +257,21 @@ def _check_arguments(others: dict[str, Any]) -> None:
         raise RuntimeError(f"Unknown keyword argument(s): {', '.join(unknown)}")
 
 
+def ensure_session(num_cpus: int | None, address: str | None = None) -> None:
+    """Be in a session: this process's, else the one that `init(address)` joins, else a new one.
+
+    Args:
+        num_cpus: How many a new one offers; None: as `init` counts them.
+        address: As for `init`.
+
+    Raises:
+        ConnectionError: If the address names no session.
+    """
+    if not is_initialized():
+        joins = _session_to_join(address, {}) is not None
+        init(address=address, num_cpus=None if joins else num_cpus)
+
+
 def _session_to_join(
     address: str | None, machine_arguments: dict[str, Any]
 ) -> session_folder.FoundSession | None:

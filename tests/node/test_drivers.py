@@ -13,6 +13,10 @@ import pytest
 import pyray as ray
 from pyray import _core, testing
 from pyray.node import joining, session_folder
+from pyray.node.session import session_path
+from pyray.util.concurrent.futures import ProcessPoolExecutor
+from pyray.util.joblib import register_ray
+from pyray.util.multiprocessing import Pool
 from tests.support import Script, started_script, wait_until
 
 
@@ -116,6 +120,28 @@ def test_environment_and_head_say_where_to_go(head: str, monkeypatch: pytest.Mon
     for address in ("auto", None):  # as in Ray: a head describes its machine itself
         with pytest.raises(ValueError, match="num_cpus must not be provided"):
             ray.init(address=address, num_cpus=1)
+
+
+def test_pools_join_a_head_whatever_their_size(head: str) -> None:
+    joblib = pytest.importorskip("joblib")
+    register_ray()
+
+    def by_joblib() -> None:
+        with joblib.parallel_backend("ray", n_jobs=2):
+            assert joblib.Parallel()([joblib.delayed(abs)(-1)]) == [1]
+
+    def by_pool(address: str | None = None) -> None:
+        with Pool(3, ray_address=address) as pool:
+            assert pool.map(abs, [-1]) == [1]
+
+    def by_executor() -> None:
+        with ProcessPoolExecutor(3) as executor:
+            assert list(executor.map(abs, [-1])) == [1]
+
+    for work in (by_joblib, by_pool, lambda: by_pool(head), by_executor):
+        work()
+        assert session_path() == head
+        ray.shutdown()
 
 
 def test_address_that_names_nothing(place: object) -> None:

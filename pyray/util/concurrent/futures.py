@@ -108,8 +108,7 @@ class ProcessPoolExecutor(concurrent.futures.Executor):
             raise TypeError("max_tasks_per_child must be an integer")
         if most is not None and most <= 0:
             raise ValueError("max_tasks_per_child must be >= 1")
-        if not session.is_initialized():
-            session.init(num_cpus=max_workers)
+        session.ensure_session(max_workers)
         self._sender = Sender(max_workers, initializer, initargs, max_tasks_per_child)
         self._lock = threading.Lock()
         self._futures: set[concurrent.futures.Future[Any]] = set()

@@ -82,8 +82,7 @@ class RayBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc] 
     ) -> int:
         """Prepare for one `Parallel`; a session is started if there is none."""
         del prefer, require
-        if not session.is_initialized():
-            session.init(num_cpus=n_jobs if n_jobs > 1 else None)
+        session.ensure_session(n_jobs if n_jobs > 1 else None)
         n_jobs = self.effective_n_jobs(n_jobs)
         if n_jobs == 1:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))

@@ -72,8 +72,7 @@ class Pool:
     ) -> None:
         del context
         _check_arguments(processes, initializer, maxtasksperchild)
-        if not session.is_initialized():
-            session.init(address=ray_address, num_cpus=processes)
+        session.ensure_session(processes, ray_address)
         self._sender = Sender(
             processes, initializer, initargs or (), maxtasksperchild, ray_remote_args or {}
         )

@@ -113,7 +113,7 @@ def test_session_has_an_environment(tmp_path: Path) -> None:
         return (
             Path("data").read_text(),
             my_helper_module.NUMBER,
-            sorted(os.listdir()),
+            sorted(set(os.listdir()) - {"__pycache__"}),
             env.to_dict(),
         )
 

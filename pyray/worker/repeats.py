@@ -92,7 +92,7 @@ def _expression(
     text = setting.text(environment)
     try:
         return re.compile(text) if text else None
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{setting.variable}: no regular expression: {error}") from error
 
 

@@ -107,9 +107,11 @@ def test_drivers_choose_whether_they_see_what_workers_print(head: str) -> None:
         {"logging_config": {"no": 1}},
         {"folding": []},
         {"folding": {"RAY_DEDUP_LOGS_SKIP_REGEX": "("}},
+        {"folding": {"RAY_DEDUP_LOGS_SKIP_REGEX": "a{99999999999999}"}},
+        {"folding": {"RAY_DEDUP_LOGS_SKIP_REGEX": "(" * 9000 + ")" * 9000}},
         {"folding": {"RAY_DEDUP_LOGS_AGG_WINDOW_S": "soon"}},
     ],
-    ids=str,
+    ids=lambda words: str(words)[:60],
 )
 def test_impossible_wishes_are_refused_at_the_door(words: dict[str, object]) -> None:
     with ray.init(num_cpus=1) as context:

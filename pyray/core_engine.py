@@ -17,7 +17,7 @@ from pyray.engine import Placement
 from pyray.errors import failures
 from pyray.observability import unread
 from pyray.runtime_env import merged, validated
-from pyray.settings import LABELS, METRICS_FOLDER
+from pyray.settings import LABELS, METRICS_FOLDER, SESSION_FOLDER
 
 if TYPE_CHECKING:
     from pyray._core import ObjectRef
@@ -233,14 +233,19 @@ class CoreEngine:
         return self._environment_of(merged(self.runtime_env, validated(wanted)))
 
     def _environment_of(self, env: dict[str, Any]) -> int:
-        from pyray.environments import setup
+        from pyray.environments import notes, setup
 
         description = setup.describe(env)
         digest = setup.digest_of(description)
         if digest not in self._environments:
             ref = _core.put((env, description, self._home))
-            self._environments[digest] = _core.environment_of(digest, ref)
+            number = self._environments[digest] = _core.environment_of(digest, ref)
+            notes.write(self._notes_folder(), number, env)
         return self._environments[digest]
+
+    def _notes_folder(self) -> str:
+        """Return the session's folder; "" if it has none."""
+        return SESSION_FOLDER.text()
 
     def _units(self, resources: Mapping[str, float]) -> dict[int, int]:
         demand: dict[int, int] = {}

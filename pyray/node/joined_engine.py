@@ -116,6 +116,9 @@ class JoinedEngine(CoreEngine):
         if self._printer is not None:
             self._printer.start()
 
+    def _notes_folder(self) -> str:
+        return self.session.path
+
     def session_folder(self) -> str:
         """Return the directory of the session's files."""
         return self._files

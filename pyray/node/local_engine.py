@@ -140,6 +140,10 @@ class LocalEngine(CoreEngine):
             raise RaySystemError(self.folder.problem)
         undo.callback(self.folder.close)
         undo.callback(self.folder.remove)
+        if config.runtime_env:
+            from pyray.environments import notes
+
+            notes.write(self.folder.path, notes.FIRST, config.runtime_env)
         for _ in range(0 if config.head else config.prestart):
             _core.request_worker()
         settings = {
@@ -204,6 +208,9 @@ class LocalEngine(CoreEngine):
         environment[SESSION_ID.variable] = self._session_id = f"{_core.nonce():016x}"
         environment[SESSION_FOLDER.variable] = self.folder.path
         return environment
+
+    def _notes_folder(self) -> str:
+        return self.folder.path
 
     def session_folder(self) -> str:
         """Return the directory of the session's files."""

@@ -4,6 +4,7 @@
         session.json    what the session is (`Description`)
         door            a Unix socket (SOCK_SEQPACKET) on which the supervisor answers
         logs/           what its processes write for people to read
+        runtime_envs/   what the environments of its workers are (`environments.notes`)
 
 The root is private to the user (mode 0700, his own, no link): `PYRAY_TMPDIR/pyray-<uid>` (or that
 of `RAY_TMPDIR`), else `XDG_RUNTIME_DIR/pyray`, else `pyray-<uid>` in the directory for temporary

@@ -32,11 +32,17 @@ CATEGORIES = {".out": "worker_out", ".err": "worker_err"}
 
 def folder_of(session: Session) -> Path | None:
     """Return where a session's log files are; None if it keeps none."""
+    name = session_folder(session)
+    logs = Path(name) / "logs"
+    return logs if name and logs.is_dir() else None
+
+
+def session_folder(session: Session) -> str:
+    """Return a session's own folder; "" if it has none."""
     name = settings.SESSION_FOLDER.text()
     if settings.SESSION_ID.text() != f"{session.nonce:016x}" or not name:
         name = _folder_of_supervisor(session)
-    logs = Path(name) / "logs"
-    return logs if name and logs.is_dir() else None
+    return name
 
 
 def _folder_of_supervisor(session: Session) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyray import obituaries
+from pyray.environments import notes
 from pyray.errors.failures import Cause
-from pyray.observability import memory, records
+from pyray.observability import logs, memory, records
 from pyray.observability.records import job_id
 from pyray.observability.tasks import actor_rows, death_of_actor
 
@@ -206,13 +208,14 @@ def placement_rows(session: Session, *, detail: bool) -> Iterator[dict[str, Any]
 
 def environment_rows(session: Session, *, detail: bool) -> Iterator[dict[str, Any]]:
     """Yield a row for each environment that workers of the session have."""
-    users: dict[int, int] = {}
-    for slot in session.slots():
-        if slot.environment:
-            users[slot.environment] = users.get(slot.environment, 0) + 1
-    for number, count in sorted(users.items()):
+    folder = logs.session_folder(session)
+    workers = [one for one in session.slots() if records.SLOT_KINDS[one.kind] == "WORKER"]
+    for number, count in sorted(Counter(one.environment for one in workers).items()):
+        env = notes.read(folder, number) if folder else None
+        if env is None and number == notes.FIRST:  # it was given none
+            continue
         row: dict[str, Any] = {
-            "runtime_env": {"environment": number},
+            "runtime_env": {"environment": number} if env is None else env,
             "success": True,
             "creation_time_ms": None,
             "node_id": session.node_id(),

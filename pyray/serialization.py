@@ -194,6 +194,8 @@ def _reduce_polars_frame(frame: Any) -> Any:
     plain = {getattr(pl, name) for name in PLAIN_IN_ARROW}
     if frame.width == 0 or not all(kind.base_type() in plain for kind in frame.dtypes):
         return NotImplemented
+    if any("\0" in name for name in frame.columns):  # Arrow's names end there
+        return NotImplemented
     return _load_polars_frame, (frame.to_arrow(compat_level=pl.CompatLevel.newest()),)
 
 

@@ -164,7 +164,8 @@ def check_polars_values() -> None:
             "enum": pl.Series(["a", "b", "a"], dtype=pl.Enum(["a", "b"])),
         }
     )
-    for one in (frame, frame[1:2], frame.clear(), other_types, pl.DataFrame()):
+    odd_name = pl.DataFrame({"a\0b": ["x", None]})
+    for one in (frame, frame[1:2], frame.clear(), other_types, odd_name, pl.DataFrame()):
         back = ray.get(ray.put(one))
         assert back.schema == one.schema
         assert back.equals(one)

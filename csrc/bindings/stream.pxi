@@ -106,6 +106,8 @@ cdef bint publish(pr_taken *taken, value, uint32_t flags, str name) except -1:
 cdef bint publish_item(pr_taken *taken, value, uint32_t flags, str name) except -1:
     cdef Encoded e = Encoded()
     cdef pr_ref item
+    if is_forked:
+        check_usable()
     encode_result(e, value, flags, "an item", name)
     if e.value.size_bytes > PR_INLINE_BYTES:
         status = pr_stream_open_item(&context, taken.task, &item)

@@ -258,6 +258,8 @@ cdef class Results:
         if self.values == NULL:
             raise MemoryError()
         self.refs = <pr_ref *>(self.values + count + 1)
+        if is_forked:   # the task's code has forked, and the child comes out of it
+            check_usable()
 
     def __dealloc__(self):
         PyMem_Free(self.values)

@@ -239,6 +239,39 @@ def test_fork_in_task() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("how", ["return 'child'", "raise KeyError('child')", "sys.exit(0)"])
+@pytest.mark.parametrize("kind", ["task", "actor", "threads"])
+def test_child_that_comes_out_of_the_code_of_a_task_gives_no_result(kind: str, how: str) -> None:
+    done = run_script(
+        f"""
+    import os, sys
+    import pyray as ray
+
+    def forks():
+        pid = os.fork()
+        if pid == 0:
+            {how}
+        os.waitpid(pid, 0)
+        return "parent"
+
+    class Forks:
+        def call(self):
+            return forks()
+
+    ray.init(num_cpus=1)
+    if {kind!r} == "task":
+        call = ray.remote(max_retries=0)(forks)
+    else:
+        limit = 1 if {kind!r} == "actor" else 2
+        actor = ray.remote(Forks).options(max_concurrency=limit).remote()
+        call = actor.call
+    assert [ray.get(call.remote(), timeout=20) for _ in range(2)] == ["parent"] * 2
+    ray.shutdown()
+    """
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("place", ["task", "driver"])
 def test_multiprocessing_pool_with_fork(place: str) -> None:
     done = run_script(

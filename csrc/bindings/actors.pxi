@@ -81,6 +81,8 @@ def kill_actor(ObjectRef handle, *, bint no_restart=True) -> None:
 
 def leave_actor() -> None:
     """The actor of this process takes no more calls and does not restart."""
+    if is_forked:
+        check_usable()
     if current_actor.index != PR_NONE:
         status = pr_actor_leave(&context, current_actor)
         if status != PR_OK and status != PR_STALE:
@@ -88,11 +90,16 @@ def leave_actor() -> None:
 
 
 def ask_to_leave() -> None:
-    """The actor ends with the running call, whatever the call's code does from here on."""
+    """The actor ends with the running call, whatever the call's code does from here on.
+
+    Asked by a thread of the actor's own, which runs no call, it ends after those that run.
+    """
     global leaving_serial
     cdef Call call = get_current_call()
     if call is not None:
         call.is_leaving = True
+    elif runs_many or current_serial == 0:
+        leave_actor()
     else:
         leaving_serial = current_serial
 

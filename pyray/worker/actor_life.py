@@ -19,7 +19,7 @@ from pyray.actor_methods import options_of
 
 
 class ActorExit(SystemExit):
-    """The actor ends by its own wish. Passes through `except Exception`."""
+    """The worker's loop is left, because its actor ends by its own wish."""
 
 
 def exit_actor() -> NoReturn:
@@ -28,6 +28,7 @@ def exit_actor() -> NoReturn:
     The call in which it happens and those that are queued fail with ActorDiedError; exit handlers
     run; there is no restart. It raises a SystemExit: code that catches that goes on to the end of
     the call, and the actor ends then. If it raises something else until then, its caller gets that.
+    In a thread of the actor's own it ends the thread; the actor ends after the calls that run.
 
     Raises:
         TypeError: If this is no actor's process.
@@ -38,12 +39,12 @@ def exit_actor() -> NoReturn:
             "if you'd like to exit the actor gracefully."
         )
     _core.ask_to_leave()
-    raise ActorExit(0)
+    raise SystemExit(0)
 
 
 def wants_to_leave(error: BaseException) -> bool:
     """Return whether an exception of an actor's code ends the actor by its own wish."""
-    return isinstance(error, SystemExit) and (isinstance(error, ActorExit) or error.code == 0)
+    return isinstance(error, SystemExit) and error.code == 0
 
 
 class RetryingMethod:

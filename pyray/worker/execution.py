@@ -48,7 +48,7 @@ def translate_error(error: BaseException, task_name: str) -> Exception:
     A `SystemExit` ends the process instead: callers get WorkerCrashedError, or the task is retried.
     """
     if isinstance(error, SystemExit):
-        if _core.current_actor_handle() is not None and wants_to_leave(error):
+        if wants_to_leave(error) and _is_actor():
             _core.leave_actor()
             raise ActorExit(0) from None
         leave(error)
@@ -59,6 +59,11 @@ def translate_error(error: BaseException, task_name: str) -> Exception:
     translated = task_error(error, task_name)
     _clear_frames(error)
     return translated
+
+
+def _is_actor() -> bool:
+    """Return whether this process is an actor's, and not a fork of one."""
+    return _core.is_session_open() and _core.current_actor_handle() is not None
 
 
 def task_error(error: BaseException, task_name: str) -> Exception:

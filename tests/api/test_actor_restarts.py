@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -371,6 +372,9 @@ class Stubborn:
         except SystemExit:
             raise KeyError("raised on the way out") from None
 
+    def leave_soon(self) -> None:
+        threading.Timer(0.05, pyray.actor.exit_actor).start()
+
     def items(self) -> Iterator[int]:
         yield 1
         self.leave()
@@ -431,6 +435,24 @@ def test_exit_actor_in_a_constructor_that_catches_it() -> None:
 
     with pytest.raises(ActorDiedError):
         ray.get(Unwilling.remote().leave.remote())
+
+
+def call_for_ever(actor: Any) -> None:
+    """Call an actor now and then, until that raises."""
+    while True:
+        ray.get(actor.__ray_ready__.remote())
+        time.sleep(0.02)
+
+
+@every_kind
+def test_exit_actor_in_a_thread_of_its_own_ends_the_actor_after_its_calls(
+    kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    actor = stubborn(kind)
+    ray.get(actor.leave_soon.remote())
+    with pytest.raises(ActorDiedError, match=r"exit_actor\(\)"):
+        call_for_ever(actor)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_exit_actor_elsewhere_is_refused() -> None:

@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 import queue
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyray.actors import ActorClass
-from pyray.calls import get, kill, wait
+from pyray.calls import cancel, get, kill, wait
+
+if TYPE_CHECKING:
+    from pyray._core import ObjectRef
 
 
 class Empty(queue.Empty):
@@ -69,14 +72,18 @@ class Queue:
             ValueError: If the timeout is negative.
         """
         if block:
-            get(self.actor.put.remote([item], _checked(timeout)))
+            call = self.actor.put.remote([item], _checked(timeout))
+            with _given_up_with(call):
+                get(call)
         else:
             self.put_nowait(item)
 
     async def put_async(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002, ASYNC109  (queue's signature)
         """As `put`, for coroutines."""
         if block:
-            await self.actor.put.remote([item], _checked(timeout))
+            call = self.actor.put.remote([item], _checked(timeout))
+            with _given_up_with(call):
+                await call
         else:
             with _as_raised_here():
                 await self.actor.put_nowait_batch.remote([item])
@@ -89,13 +96,17 @@ class Queue:
             ValueError: If the timeout is negative.
         """
         if block:
-            return get(self.actor.get.remote(_checked(timeout)))[0]
+            call = self.actor.get.remote(_checked(timeout))
+            with _given_up_with(call):
+                return get(call)[0]
         return self.get_nowait()
 
     async def get_async(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002, ASYNC109  (queue's signature)
         """As `get`, for coroutines."""
         if block:
-            return (await self.actor.get.remote(_checked(timeout)))[0]
+            call = self.actor.get.remote(_checked(timeout))
+            with _given_up_with(call):
+                return (await call)[0]
         with _as_raised_here():
             return (await self.actor.get_nowait_batch.remote(1))[0]
 
@@ -146,6 +157,16 @@ def _as_raised_here() -> Iterator[None]:
         raise Full(str(getattr(error, "cause", error))) from None
     except Empty as error:
         raise Empty(str(getattr(error, "cause", error))) from None
+
+
+@contextlib.contextmanager
+def _given_up_with(call: ObjectRef) -> Iterator[None]:
+    """Cancel a call whose caller is interrupted: it would take an item for nobody."""
+    try:
+        yield
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        cancel(call)
+        raise
 
 
 def _checked(timeout: float | None) -> float | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
+import signal
+import threading
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -90,6 +93,35 @@ def test_coroutines(ray_session: ModuleType) -> None:
         return found
 
     assert asyncio.run(use()) == [0, 1, 2, 3]
+    q.shutdown()
+
+
+def test_a_get_that_is_interrupted_takes_nothing(ray_session: ModuleType) -> None:
+    q = new_queue()
+    pid = os.getpid()
+    timer = threading.Timer(0.1, os.kill, (pid, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        q.get()
+    timer.join()
+    q.put("kept")
+    assert q.get(timeout=10) == "kept"
+    q.shutdown()
+
+
+def test_a_coroutine_that_is_cancelled_takes_and_adds_nothing(ray_session: ModuleType) -> None:
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(q.get_async(), 0.1)
+        await q.put_async("kept")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(q.put_async("never"), 0.1)
+
+    q = new_queue(1)
+    asyncio.run(give_up())
+    assert q.get(timeout=10) == "kept"
+    with pytest.raises(Empty):
+        q.get(timeout=0.1)
     q.shutdown()
 
 

@@ -175,6 +175,8 @@ JOIN = {
     "entrypoint": "program.py",
     "namespace": "",
     "log_to_driver": True,
+    "logging_config": {"encoding": "TEXT", "log_level": "INFO"},
+    "folding": {"RAY_DEDUP_LOGS": "1", "RAY_DEDUP_LOGS_SKIP_REGEX": "x"},
     "preload": ["numpy"],
 }
 ODD_VALUES = (None, True, -1, 1 << 70, 1e308, "", "\ud800", "x" * 30_000, [], {}, [[{"a": 1}]])

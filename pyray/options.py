@@ -17,6 +17,9 @@ _PRECISION: Final = 0.0001
 RESOURCE_NAME_BYTES: Final = 31
 """So long, in UTF-8, may a resource's name be: it has 32 bytes in the tables, with its end."""
 
+LARGEST_COUNT: Final = 2**31 - 1
+"""No option that counts calls, results, retries or threads is larger."""
+
 MOST_GROUPS: Final = 31
 """So many concurrency groups can an actor have beside the default one."""
 
@@ -130,26 +133,36 @@ def _resource(name: Any, quantity: Any) -> _Finding:
     return _quantity(name, quantity)
 
 
+def _too_large(name: str, value: int | None) -> str | None:
+    if value is not None and value > LARGEST_COUNT:
+        return f"The keyword '{name}' must be at most {LARGEST_COUNT}, not {value}"
+    return None
+
+
 def _count_or_infinity(name: str, value: Any) -> _Finding:
     if value is None or value >= -1:
-        return None
+        return _too_large(name, value)
     return (
         f"The keyword '{name}' only accepts None, 0, -1 or a positive integer, "
         "where -1 represents infinity."
     )
 
 
-def _count(name: str, value: Any) -> _Finding:
+def _amount(name: str, value: Any) -> _Finding:
     if value is None or value >= 0:
         return None
     return f"The keyword '{name}' only accepts None, 0 or a positive integer."
+
+
+def _count(name: str, value: Any) -> _Finding:
+    return _amount(name, value) or _too_large(name, value)
 
 
 def _num_returns(name: str, value: Any) -> _Finding:
     if value is None or value in ("streaming", "dynamic"):
         return None
     if isinstance(value, int) and value >= 0:
-        return None
+        return _too_large(name, value)
     return (
         f"The keyword '{name}' only accepts None, a non-negative integer, 'streaming' (for "
         f"generators) or 'dynamic', not {value!r}. None means 1, or 'streaming' for a generator."
@@ -256,7 +269,7 @@ _COMMON: Final[dict[str, Option]] = {
     "name": Option(_STR),
     "num_cpus": Option(_NUMBER, None, _quantity),
     "num_gpus": Option(_NUMBER, None, _gpus),
-    "object_store_memory": Option(_INT, None, _count),
+    "object_store_memory": Option(_INT, None, _amount),
     "placement_group": Option((NoneType, str), "default", duck_types=("PlacementGroup",)),
     "placement_group_bundle_index": Option((int,), -1),
     "placement_group_capture_child_tasks": Option(_BOOL),

@@ -28,6 +28,8 @@ from pyray.worker import repeats
 logger = logging.getLogger("pyray")
 
 MIN_OBJECT_STORE_BYTES = 4 << 20
+LARGEST_AMOUNT = 10**15
+"""Of a resource: the tables count in parts of 10,000."""
 MACHINE = ("num_cpus", "num_gpus", "resources", "labels")
 OTHERS = {"object_spilling_directory"}
 """Parameters that Ray takes without naming them."""
@@ -376,6 +378,8 @@ def _store_bytes(asked: int | None) -> int:
         raise ValueError(
             f"object_store_memory: at least {MIN_OBJECT_STORE_BYTES} bytes are needed, got {asked}"
         )
+    if asked > sys.maxsize:
+        raise ValueError(f"object_store_memory: at most {sys.maxsize} bytes, got {asked}")
     return asked
 
 
@@ -404,6 +408,8 @@ def _resources(
             raise TypeError(f"resource {name!r}: expected a number, got {amount!r}")
         if not 0 <= amount < float("inf"):
             raise ValueError(f"resource {name!r}: expected a number >= 0, got {amount!r}")
+        if amount > LARGEST_AMOUNT:
+            raise ValueError(f"resource {name!r}: at most {LARGEST_AMOUNT:g}, got {amount!r}")
     return {name: amount for name, amount in totals.items() if amount or name == "CPU"}
 
 

@@ -35,6 +35,7 @@ from pyray.dashboard import environment, runner
 from pyray.dashboard.records import JobRecords, now_ms
 from pyray.exceptions import RuntimeEnvSetupError
 from pyray.job_submission import JobErrorType, JobStatus
+from pyray.node import session_folder
 
 if TYPE_CHECKING:
     from pyray.dashboard.packages import Packages
@@ -216,12 +217,14 @@ class JobManager:
             grace_s = settings.JOB_STOP_WAIT_TIME_S.value(variables)
         except (ValueError, TypeError, OSError) as error:
             raise RuntimeEnvSetupError(f"{type(error).__name__}: {error}") from error
+        about = session_folder.read(str(self.folder.parent))
         return {
             "entrypoint": job["entrypoint"],
             "cwd": local.cwd,
             "environment": environment.variables(job, local, self.address, folder),
             "log": str(self.log_of(submission_id)),
             "grace_s": grace_s,
+            "supervisor": about.supervisor_pid if about else 0,
         }
 
     def _start(self, submission_id: str, running: Running, spec: dict[str, Any]) -> None:

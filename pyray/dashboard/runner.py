@@ -11,21 +11,25 @@ meanwhile: so the kernel knows whether the job runs. In the folder are
     result.json    how it ended
 
 SIGTERM means: stop the job. Its group gets SIGTERM, and SIGKILL when the grace is over. When the
-entrypoint has ended, by itself or not, everything that it left behind is ended. When this process
-is killed, the entrypoint is killed by the kernel, and the rest by the manager.
+entrypoint has ended, by itself or not, everything that it left behind is ended. The end of the
+session's supervisor stops the job, too: it may have been killed. When this process is killed, the
+entrypoint is killed by the kernel, and the rest by the manager.
 
 Only the standard library, and no `site`: a job should not cost more than it must.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -94,6 +98,19 @@ def start(spec: dict[str, Any]) -> int:
         os.close(log)
 
 
+def stop_with(supervisor: int) -> None:
+    """Have this process stop the job when the session's supervisor has gone."""
+    try:
+        descriptor = os.pidfd_open(supervisor)
+    except ProcessLookupError:
+        pass
+    else:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def watch(job: int, grace_s: float) -> tuple[int, bool]:
     """Wait for the job's end; return its wait status, and whether it was told to stop."""
     stopped, kill_at_s = False, float("inf")
@@ -147,6 +164,8 @@ def run(folder: Path, spec: dict[str, Any]) -> dict[str, Any]:
     except OSError as error:
         return {"exit_code": None, "stopped": False, "problem": f"{error}"}
     write(folder / STARTED, {"runner": os.getpid(), "job": job})
+    if spec["supervisor"]:  # only now: a fork and threads do not go together
+        threading.Thread(target=stop_with, args=(spec["supervisor"],), daemon=True).start()
     status, stopped = watch(job, spec["grace_s"])
     end_the_rest()
     return {"exit_code": os.waitstatus_to_exitcode(status), "stopped": stopped, "problem": ""}
@@ -165,7 +184,8 @@ def main(folder: Path) -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     write(folder / STARTED, {"runner": os.getpid(), "job": 0})
     result = run(folder, spec)
-    write(folder / RESULT, {**result, "end_time": int(time.time() * 1000)})
+    with contextlib.suppress(FileNotFoundError):  # the session is gone, and its folder swept
+        write(folder / RESULT, {**result, "end_time": int(time.time() * 1000)})
 
 
 if __name__ == "__main__":

@@ -7,11 +7,14 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from pyray.dashboard import runner
 from pyray.job_submission import JobStatus
 from tests.jobs import served as servers
 from tests.jobs.served import served
@@ -73,6 +76,28 @@ def test_runner_that_is_killed_takes_the_job_with_it(tmp_path: Path, manager: st
         assert (info.status, info.error_type) == (JobStatus.FAILED, "JOB_SUPERVISOR_ACTOR_DIED")
         mark = f"PYRAY_JOB_FOLDER={tmp_path}/jobs/{job}".encode()
         wait_until(lambda: not marked(mark), 10, "what the job left to end")
+
+
+def test_job_ends_with_the_supervisor_of_its_session(tmp_path: Path) -> None:
+    mark = f"MARK={tmp_path}"
+    spec = {
+        "entrypoint": "sleep 300",
+        "cwd": str(tmp_path),
+        "environment": {**os.environ, "MARK": str(tmp_path)},
+        "log": str(tmp_path / "log"),
+        "grace_s": 60,
+    }
+    with subprocess.Popen(["sleep", "300"]) as supervisor:
+        spec["supervisor"] = supervisor.pid
+        (tmp_path / runner.SPEC).write_text(json.dumps(spec))
+        with subprocess.Popen([sys.executable, "-I", "-S", runner.__file__, str(tmp_path)]) as job:
+            try:
+                wait_until(lambda: marked(mark.encode()), 20, "the job to run")
+            finally:
+                supervisor.kill()
+            assert job.wait(20) == 0
+    assert marked(mark.encode()) == []
+    assert json.loads((tmp_path / runner.RESULT).read_text())["stopped"]
 
 
 def marked(mark: bytes) -> list[str]:

@@ -58,13 +58,17 @@ def create_array(tuple shape, dtype, bint fortran):
     global open_creations
     cdef Encoded e = Encoded()
     cdef Creation made = Creation.__new__(Creation)
-    cdef uint64_t offset = 0, session = session_nonce, size = dtype.itemsize
+    cdef uint64_t offset = 0, session = session_nonce, size
     cdef pr_ref ref
     cdef pr_status status
+    total = dtype.itemsize
     for length in shape:
         if length < 0:
             raise ValueError(f"shape: negative dimensions are not allowed, got {shape}")
-        size = <object>size * length
+        total *= length
+    if total > sys.maxsize:
+        raise ValueError(f"shape: an array of {total} bytes is too large, got {shape}")
+    size = total
     head = array_head(name_of_dtype(dtype), shape, fortran, size, 0)
     made.data_at = len(head)
     e.value.size_bytes = made.data_at + size

@@ -126,6 +126,7 @@ def test_wrong_arguments_are_refused(ray_session: ModuleType) -> None:
         (3, object, "C", TypeError, "dtype"),
         (3, "f8", "A", ValueError, "order"),
         (-1, "f8", "C", ValueError, "shape"),
+        (2**62, "f8", "C", ValueError, "shape"),
         ((1,) * 33, "f8", "C", ValueError, "shape"),
         ("ab", "f8", "C", TypeError, "integer"),
         (10**12, "f8", "C", ray.exceptions.ObjectStoreFullError, "room"),

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #define NAME_BYTES 32
-#define BOUNCE_BYTES (256u << 10)
+#define BLOCK_BYTES (256u << 10) /* of a read: its checksum is taken while the cache has it */
 
 static void name_of(uint64_t number, char *name)
 {
@@ -100,7 +100,7 @@ void pr_spill_close(struct pr_spill *spill)
 
 /* ---- reading ---- */
 
-static enum pr_status read_part(struct pr_restore *restore, uint8_t *to, uint64_t size_bytes)
+static enum pr_status read_block(struct pr_restore *restore, uint8_t *to, uint64_t size_bytes)
 {
     PR_TRY(pr_os_file_read(restore->fd, to, size_bytes, restore->file_offset + restore->done_bytes,
                            &restore->error));
@@ -112,29 +112,31 @@ static enum pr_status read_part(struct pr_restore *restore, uint8_t *to, uint64_
 static enum pr_status read_bouncing(struct pr_context *ctx, struct pr_restore *restore,
                                     uint64_t size_bytes)
 {
-    uint8_t bounce[BOUNCE_BYTES];
-    for (uint64_t end = restore->done_bytes + size_bytes; restore->done_bytes < end;) {
-        uint64_t part = PR_MIN(end - restore->done_bytes, (uint64_t)BOUNCE_BYTES);
-        uint64_t offset = restore->heap_offset + restore->done_bytes;
-        PR_TRY(read_part(restore, bounce, part));
-        PR_TRY(pr_heap_write(ctx, offset, bounce, part));
-        restore->done_bytes += part;
-    }
-    return PR_OK;
+    uint8_t bounce[BLOCK_BYTES];
+    PR_TRY(read_block(restore, bounce, size_bytes));
+    return pr_heap_write(ctx, restore->heap_offset + restore->done_bytes, bounce, size_bytes);
+}
+
+static enum pr_status read_next(struct pr_context *ctx, struct pr_restore *restore, uint8_t *target,
+                                uint64_t size_bytes)
+{
+    uint64_t offset = restore->heap_offset + restore->done_bytes;
+    if (target != NULL) return read_block(restore, target + restore->done_bytes, size_bytes);
+    if (!pr_heap_is_mapped(ctx, offset, size_bytes)) return read_bouncing(ctx, restore, size_bytes);
+    return read_block(restore, ctx->heap_writable + offset, size_bytes);
 }
 
 static enum pr_status read_piece(struct pr_context *ctx, struct pr_restore *restore,
                                  uint8_t *target)
 {
-    uint64_t size = PR_MIN(restore->size_bytes - restore->done_bytes, (uint64_t)PR_SPILL_PIECE);
-    uint64_t offset = restore->heap_offset + restore->done_bytes;
+    uint64_t end = PR_MIN(restore->size_bytes, restore->done_bytes + PR_SPILL_PIECE);
     restore->error = pr_failpoint_error(ctx, PR_FP_RESTORE_READ);
     if (restore->error != 0) return PR_DISK;
-    if (target == NULL && !pr_heap_is_mapped(ctx, offset, size))
-        return read_bouncing(ctx, restore, size);
-    uint8_t *to = target != NULL ? target + restore->done_bytes : ctx->heap_writable + offset;
-    PR_TRY(read_part(restore, to, size));
-    restore->done_bytes += size;
+    while (restore->done_bytes < end) {
+        uint64_t size = PR_MIN(end - restore->done_bytes, (uint64_t)BLOCK_BYTES);
+        PR_TRY(read_next(ctx, restore, target, size));
+        restore->done_bytes += size;
+    }
     return PR_OK;
 }
 
@@ -143,7 +145,7 @@ enum pr_status pr_restore_read(struct pr_context *ctx, struct pr_restore *restor
     if (restore->fd == 0) {
         pr_checksum_start(&restore->sum);
         PR_TRY(open_file(ctx, restore->number, false, &restore->fd, &restore->error));
-        if (restore->size_bytes > BOUNCE_BYTES) pr_os_file_in_order(restore->fd);
+        if (restore->size_bytes > BLOCK_BYTES) pr_os_file_in_order(restore->fd);
     }
     PR_TRY(read_piece(ctx, restore, target));
     if (restore->done_bytes < restore->size_bytes) return PR_PENDING;

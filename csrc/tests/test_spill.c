@@ -4,15 +4,17 @@
 #include <unistd.h>
 
 #include "engine/chores.h"
+#include "shm/heap_copy.h"
 #include "store/spill_io.h"
 #include "tests/random.h"
 #include "tests/session_fixture.h"
 
 enum { HEAP = 1 << 20, ITEMS = 512, SIZE = 50000, MANY = 16 };
+enum { LARGE_HEAP = 8 << 20, LARGE = PR_SPILL_PIECE + 3 * (256 << 10) + 4321 }; /* many blocks */
 
 static struct pr_context ctx;
 static struct pr_spill_item items[ITEMS];
-static uint8_t bytes[HEAP];
+static uint8_t bytes[LARGE_HEAP];
 
 static void fill(uint64_t seed, uint64_t size)
 {
@@ -300,18 +302,24 @@ static void deaths_lose_nothing(void)
     close_session(refs, MANY);
 }
 
+static int open_spilled(const struct pr_spill *job)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%llu.spill", (unsigned long long)job->number);
+    int fd = openat(fixture_directory(), name, O_RDWR);
+    REQUIRE(fd >= 0);
+    return fd;
+}
+
 /* A wrong byte anywhere is an error, and the right ones make it good again. */
 static void damage_is_found(void)
 {
     struct random random = {harness_seed()};
-    char name[64];
     open_session();
     struct pr_ref ref = put(1, SIZE);
     struct pr_spill job = choose(HEAP, ITEMS);
     finish(&job);
-    snprintf(name, sizeof name, "%llu.spill", (unsigned long long)job.number);
-    int fd = openat(fixture_directory(), name, O_RDWR);
-    REQUIRE(fd >= 0);
+    int fd = open_spilled(&job);
     for (int i = 0; i < 3000 && harness.failures == 0; i++) {
         uint8_t before, after;
         off_t at = random_below(&random, SIZE);
@@ -331,6 +339,51 @@ static void damage_is_found(void)
     close(fd);
     close_session(&ref, 1);
 }
+
+/* Into memory of this process, and into the heap. */
+static void check_read(struct pr_ref ref, enum pr_status expected)
+{
+    static uint8_t copy[LARGE];
+    struct pr_restore job;
+    enum pr_status status;
+    OK(pr_restore_locate(&ctx, ref, &job));
+    memset(copy, 0, sizeof copy);
+    while ((status = pr_restore_read(&ctx, &job, copy)) == PR_PENDING) continue;
+    pr_restore_close(&job);
+    CHECK(status == expected && job.error == 0);
+    CHECK(expected != PR_OK || memcmp(copy, bytes, LARGE) == 0);
+    CHECK(restore(ref) == expected);
+    CHECK(is_out(ref) == (expected != PR_OK));
+}
+
+/* Damage to the last of many blocks, and files that end before it or in it; `mapped`: the heap's
+ * pages are read into at once. */
+static void the_last_block_counts(bool mapped)
+{
+    enum { LAST = LARGE - 4321 };
+    fixture_create(&ctx, LARGE_HEAP, 0);
+    if (mapped) OK(pr_heap_open(&ctx, 0, LARGE_HEAP));
+    struct pr_ref ref = put(1, LARGE);
+    struct pr_spill job = choose(LARGE_HEAP, ITEMS);
+    finish(&job);
+    int fd = open_spilled(&job);
+    uint8_t wrong = (uint8_t)~bytes[LARGE - 1];
+    REQUIRE(pwrite(fd, &wrong, 1, LARGE - 1) == 1);
+    check_read(ref, PR_DISK);
+    REQUIRE(ftruncate(fd, LARGE - 1) == 0);
+    check_read(ref, PR_DISK);
+    REQUIRE(ftruncate(fd, LAST) == 0);
+    check_read(ref, PR_DISK);
+    REQUIRE(pwrite(fd, bytes + LAST, LARGE - LAST, LAST) == LARGE - LAST);
+    check_read(ref, PR_OK);
+    CHECK(is_right(ref, 1, LARGE));
+    close(fd);
+    close_session(&ref, 1);
+}
+
+static void large_objects_bounce(void) { the_last_block_counts(false); }
+
+static void large_objects_go_into_mapped_pages(void) { the_last_block_counts(true); }
 
 /* Every two words of a value exchanged, and bits changed in pairs. */
 static void checksums_differ(void)
@@ -376,6 +429,8 @@ int main(int argc, char **argv)
     RUN(aborting_changes_nothing);
     RUN(deaths_lose_nothing);
     RUN(damage_is_found);
+    RUN(large_objects_bounce);
+    RUN(large_objects_go_into_mapped_pages);
     RUN(checksums_differ);
     return harness_end();
 }

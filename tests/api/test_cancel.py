@@ -34,8 +34,8 @@ def identity(value: Any) -> Any:
 
 @ray.remote
 def return_when_interrupted(begun: str) -> bool:
-    Path(begun).touch()
     try:
+        Path(begun).touch()
         time.sleep(1000)
     except KeyboardInterrupt:
         return ray.get_runtime_context().is_canceled()

@@ -108,6 +108,11 @@ def test_who_waits_for_one_that_leaves_does_not_pay_for_it(
             file.write(".")
         return (tmp_path / what).stat().st_size
 
+    def cancel_when_it_runs(child: Any) -> None:
+        while not (tmp_path / "run0").exists():
+            time.sleep(0.005)
+        ray.cancel(child, force=True)
+
     @ray.remote(max_retries=1)
     def descend(depth: int) -> int:
         runs = note(f"run{depth}")
@@ -121,7 +126,7 @@ def test_who_waits_for_one_that_leaves_does_not_pay_for_it(
             return 0
         child = descend.remote(depth - 1)
         if depth == 1 and leave == "cancel" and runs == 1:
-            threading.Timer(0.3, ray.cancel, (child,), {"force": True}).start()
+            threading.Thread(target=cancel_when_it_runs, args=(child,)).start()
         if depth == 12 and runs == 2:
             os._exit(4)  # costs the one retry: it must still have it
         return 1 + ray.get(child)

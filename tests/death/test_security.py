@@ -43,7 +43,8 @@ def test_no_socket_but_the_door_and_no_file() -> None:
         seals = {target for target in targets if "memfd:" in target}
         names = {target.split(":")[1].split()[0] for target in seals}
         assert names == {
-            "pyray-control", "pyray-heap", "pyray-journal", "pyray-journal-own", "pyray-lines"
+            "pyray-control", "pyray-heap", "pyray-journal", "pyray-journal-own", "pyray-lines",
+            "pyray-obituaries",
         }  # fmt: skip
         names = [str(path) for folder in folders for path in folder.iterdir()]
         assert not [

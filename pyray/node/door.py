@@ -22,6 +22,7 @@ import socket
 import struct
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -185,6 +186,11 @@ class Door:
             return
         except OSError:  # it has gone, or does not read
             pass
+        except Exception:  # noqa: BLE001  (a fault of ours ends this connection, not the session)
+            traceback.print_exc()
+            if (guest := self.guests.get(descriptor)) is not None:
+                self._bury(guest)
+                stays = True  # it waits no more
         finally:
             for fd in received:
                 os.close(fd)
@@ -231,7 +237,6 @@ class Door:
         except Refused:
             output.close()
             raise
-        self.poller.unregister(connection)
         guest.line = connection
         self.admit(guest)
         if guest.job:

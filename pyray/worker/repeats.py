@@ -107,8 +107,12 @@ class Repeats:
         self._settings = chosen
         self._fd = os.memfd_create("pyray-lines", os.MFD_CLOEXEC)
         size = mmap.PAGESIZE + ENTRIES * ENTRY_BYTES  # the first page says whether HINT was given
-        os.ftruncate(self._fd, size)
-        self._map = mmap.mmap(self._fd, size)
+        try:
+            os.ftruncate(self._fd, size)
+            self._map = mmap.mmap(self._fd, size)  # takes a second descriptor
+        except BaseException:
+            os.close(self._fd)
+            raise
         self._look_s = 0.0
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import resource
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import pytest
 import pyray as ray
 from pyray import _core, testing
 from pyray.node import joining, session_folder
-from tests.support import ROOT, wait_until
+from tests.support import ROOT, run_script, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -30,23 +31,27 @@ def path() -> Iterator[str]:
         yield str(context.address_info["session_dir"])
 
 
-def open_for_others() -> list[str]:
+def open_for_others() -> Counter[str]:
     """Return what the supervisor has open, but for what it has of each worker."""
     folder = Path(f"/proc/{testing.supervisor_pid()}/fd")
     targets = [str(entry.readlink()) for entry in folder.iterdir() if entry.is_symlink()]
-    return [one for one in targets if "pyray-journal" not in one and "pidfd" not in one]
+    return Counter(one for one in targets if "pyray-journal" not in one and "pidfd" not in one)
 
 
 @pytest.fixture(autouse=True)
 def works(path: str) -> Iterator[None]:
     """Afterwards the session answers, its accounts are right and no descriptor is left open."""
     assert ask(path, {"wants": "hello"})["ok"]
-    before = len(open_for_others())
+    before = open_for_others()
     yield
     assert ask(path, {"wants": "hello"})["ok"]
     assert ray.get(ray.remote(lambda: 1).remote(), timeout=20) == 1
     testing.store_accounts()
-    wait_until(lambda: len(open_for_others()) <= before, 20, "descriptors to be closed")
+    try:
+        wait_until(lambda: open_for_others() <= before, 20, "descriptors to be closed")
+    except AssertionError as error:
+        error.add_note(f"still open: {open_for_others() - before}")
+        raise
 
 
 def connected(path: str) -> socket.socket:
@@ -173,6 +178,31 @@ def test_join_while_few_files_may_be_opened_is_granted_or_refused(path: str, roo
     os.close(ends[0])
     assert answer["ok"] or re.search("files|descriptors", answer["error"]), answer
     assert not answer["ok"] or room > 1
+
+
+FAULT = """
+import pyray as ray
+from pyray.node import joining, local_engine
+
+fault = "from pyray.node.door import Door; Door.%s = None; "
+local_engine.START = fault % "_list_job" + local_engine.START
+with ray.init(num_cpus=1) as context:
+    path = context.address_info["session_dir"]
+    request = {"wants": "join", "version": ray.__version__, "python_version": PYTHON}
+    for observes in (False, True, False):
+        try:
+            joining.ask(path, request | {"observes": observes}).close()
+            print("granted")
+        except ConnectionError:
+            print("dropped")
+    print(ray.get(ray.remote(lambda: "alive").remote()))
+"""
+
+
+def test_fault_in_the_door_ends_the_connection_and_not_the_session() -> None:
+    done = run_script(FAULT.replace("PYTHON", repr(JOIN["python_version"])), check=True)
+    assert done.stdout.split() == ["dropped", "granted", "dropped", "alive"]
+    assert "TypeError" in done.stderr
 
 
 JOIN = {

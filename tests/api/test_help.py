@@ -105,7 +105,14 @@ def cancel_when(it_runs: Path, ref: Any) -> None:
     cancel(ref, force=True)
 
 
-@pytest.mark.parametrize("leave", ["exit", "crash", "cancel"])
+LEAVE = {
+    "exit": lambda: sys.exit(3),
+    "crash": lambda: os._exit(3),
+    "cancel": lambda: time.sleep(60),
+}
+
+
+@pytest.mark.parametrize("leave", LEAVE)
 def test_who_waits_for_one_that_leaves_does_not_pay_for_it(
     ray: ModuleType, tmp_path: Path, leave: str
 ) -> None:
@@ -118,11 +125,7 @@ def test_who_waits_for_one_that_leaves_does_not_pay_for_it(
     def descend(depth: int) -> int:
         runs = note(f"run{depth}")
         if depth == 0 and runs == 1:
-            if leave == "exit":
-                sys.exit(3)
-            if leave == "crash":
-                os._exit(3)
-            time.sleep(60)
+            LEAVE[leave]()
         if depth == 0:
             return 0
         child = descend.remote(depth - 1)

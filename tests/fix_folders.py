@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -31,4 +32,8 @@ def session_folders() -> frozenset[str]:
     """
     session_folder.find()
     root = Path(os.environ.get("PYRAY_TMPDIR", "/nonexistent"))
-    return frozenset(path.name for path in root.glob("pyray-*/session_*"))
+    names: set[str] = set()
+    for folder in root.glob("pyray-*"):
+        with contextlib.suppress(FileNotFoundError):  # its last session has ended just now
+            names.update(path.name for path in folder.glob("session_*"))
+    return frozenset(names)

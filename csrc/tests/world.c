@@ -172,7 +172,8 @@ const char *member_check_sleep(struct member *m)
         return "a reader sleeps although there is a value";
     if (!m->sleeping || pr_latch_sequence(&m->ctx, s->latch) != m->seen) return NULL;
     if (s->state == PR_SLOT_WAKING) return "a worker sleeps although it is on the way";
-    if (s->requests & PR_REQUEST_KILL) return NULL; /* its sleep ends otherwise */
+    if ((s->requests & PR_REQUEST_KILL) || pr_placement_is_removed(&m->ctx, s->shape))
+        return NULL; /* its sleep ends otherwise */
     if (s->requests & PR_REQUEST_EXIT) return "a worker sleeps although it should end";
     if (s->actor != PR_NONE && pr_mailbox_has_calls(&m->ctx, s->actor))
         return "an actor sleeps although its mailbox has calls";
